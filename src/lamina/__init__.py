@@ -1,0 +1,1 @@
+"""Lamina: one network, carried from data to silicon."""

@@ -1,0 +1,1 @@
+"""Units, errors, seeds, files, run folders: what every room needs. Imports nothing of ours."""

@@ -1,0 +1,43 @@
+"""What people see while they wait: lines on stderr, a bar on a terminal only.
+
+`say` prints one line unless `quiet`; `bar` counts steps. Results never go through here: they belong to stdout.
+"""
+
+import contextlib
+import sys
+from collections.abc import Callable, Iterator
+
+_verbosity = 1  # 0 quiet (-q), 1 normal, 2 verbose (-v); set once by the command line
+
+
+def set_verbosity(level: int) -> None:
+    """0: only errors; 1: what a person needs; 2: details too."""
+    global _verbosity
+    _verbosity = level
+
+
+def say(text: str, *, level: int = 1) -> None:
+    """Print `text` to stderr when the verbosity is at least `level`."""
+    if _verbosity >= level:
+        print(text, file=sys.stderr, flush=True)
+
+
+@contextlib.contextmanager
+def bar(description: str, total: int, *, done: int = 0) -> Iterator[Callable[[int, str], None]]:
+    """A progress bar on a terminal, nothing elsewhere; yields `advance(steps, note)`."""
+    if _verbosity < 1 or not sys.stderr.isatty():
+        yield lambda steps=1, note="": None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[note]}"),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task(description, total=total, completed=done, note="")
+        yield lambda steps=1, note="": progress.update(task, advance=steps, note=note)
