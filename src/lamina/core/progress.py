@@ -23,10 +23,10 @@ def say(text: str, *, level: int = 1) -> None:
 
 
 @contextlib.contextmanager
-def bar(description: str, total: int, *, done: int = 0) -> Iterator[Callable[[int, str], None]]:
+def bar(description: str, total: int, *, done: int = 0) -> Iterator[Callable[..., None]]:
     """A progress bar on a terminal, nothing elsewhere; yields `advance(steps, note)`."""
     if _verbosity < 1 or not sys.stderr.isatty():
-        yield lambda steps=1, note="": None
+        yield _nothing
         return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -40,4 +40,12 @@ def bar(description: str, total: int, *, done: int = 0) -> Iterator[Callable[[in
     )
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task(description, total=total, completed=done, note="")
-        yield lambda steps=1, note="": progress.update(task, advance=steps, note=note)
+
+        def advance(steps: int = 1, note: str = "") -> None:
+            progress.update(task, advance=steps, note=note)
+
+        yield advance
+
+
+def _nothing(steps: int = 1, note: str = "") -> None:
+    """Where there is no terminal there is no bar."""

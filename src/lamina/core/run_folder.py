@@ -109,7 +109,8 @@ def read_settings(path: Path) -> dict[str, Any]:
         raise BadInput(f"{described}: not valid TOML ({e}): the file is damaged") from e
     if settings.get("schema") != SCHEMA:
         raise BadInput(
-            f"{described}: schema {settings.get('schema')!r}, this Lamina reads schema {SCHEMA}; no migration is known: use the version that wrote it"
+            f"{described}: schema {settings.get('schema')!r}, this Lamina reads schema {SCHEMA} and knows no migration: "
+            "use the version that wrote it"
         )
     if not isinstance(settings.get("configuration"), dict):
         raise BadInput(f"{described}: the table [configuration] is missing: the file is damaged")
