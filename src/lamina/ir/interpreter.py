@@ -1,0 +1,76 @@
+"""The reference interpreter: slow, NumPy, and the definition of what a network computes.
+
+It walks the operations in order and asks the operator table for the meaning of each: the float meaning where operands are
+real numbers, the integer meaning (int64 inside, stored width outside) where they are integers. Other links of the chain
+are right when they give these numbers.
+"""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from lamina.core.errors import BadInput, one_line
+from lamina.ir.check import site
+from lamina.ir.network import Array, Network
+from lamina.ir.operators import operator
+from lamina.ir.types import Float, Type
+
+
+def run(network: Network, inputs: Mapping[str, Array]) -> dict[str, Array]:
+    """Output names to arrays for `inputs`, names to arrays of the declared shapes.
+
+    A batch other than the declared one is inferred from the inputs. Raises `BadInput` for a missing or unknown name, a
+    shape that does not fit, NaN, or integers outside their type.
+    """
+    values = trace(network, inputs)
+    return {name: values[value] for name, value in network.outputs.items()}
+
+
+def trace(network: Network, inputs: Mapping[str, Array]) -> dict[str, Array]:
+    """Every value of the network by name: what `lamina diff` compares."""
+    network = _fitted(network, inputs)
+    types = network.types
+    values: dict[str, Array] = {name: _input(name, inputs[name], type_) for name, type_ in network.inputs.items()}
+    values.update((name, network.data(name)) for name in network.constants)
+    for operation in network.operations:
+        entry, where = operator(operation.operator), site(operation, types)
+        arrays = [values[name] for name in operation.inputs]
+        result = where.outputs[0].element
+        if entry.integers is not None and not (
+            isinstance(result, Float) and isinstance(where.inputs[0].element, Float)
+        ):
+            wide = [a.astype(np.int64) if a.dtype.kind in "iu" else a for a in arrays]
+            values[operation.name] = entry.integers(wide, where).astype(result.storage)
+        else:
+            values[operation.name] = np.asarray(entry.run(arrays, where.attributes), result.storage)
+    return values
+
+
+def _fitted(network: Network, inputs: Mapping[str, Array]) -> Network:
+    """`network` for the batch that came; raises `BadInput` where names or shapes do not fit."""
+    for name in inputs:
+        if name not in network.inputs:
+            raise BadInput(
+                f"network {network.name!r} has no input {one_line(name, 60)!r}: its inputs are {', '.join(network.inputs)}"
+            )
+    for name, type_ in network.inputs.items():
+        if name not in inputs:
+            raise BadInput(f"network {network.name!r} needs the input {name!r}: {type_}")
+        shape = np.shape(inputs[name])
+        if len(shape) != len(type_.shape) or shape[1:] != type_.shape[1:] or 0 in shape:
+            raise BadInput(f"input {name!r} has shape {list(shape)}, {list(type_.shape)} is needed (any batch)")
+    batch = np.shape(next(iter(inputs.values())))[:1]
+    return network if not batch or batch[0] == network.batch else network.with_batch(batch[0])
+
+
+def _input(name: str, array: Array, type_: Type) -> Array:
+    array = np.asarray(array)
+    if isinstance(type_.element, Float):
+        if array.dtype.kind not in "fiub":
+            raise BadInput(f"input {name!r} is an array of {array.dtype}: numbers are needed")
+        return array.astype(type_.element.storage)
+    if array.dtype.kind not in "iu":
+        raise BadInput(f"input {name!r} is an array of {array.dtype}: {type_.element} takes stored integers")
+    if array.size and (array.min() < type_.element.low or array.max() > type_.element.high):
+        raise BadInput(f"input {name!r} has entries outside {type_.element.low}..{type_.element.high}")
+    return array.astype(type_.element.storage)

@@ -1,0 +1,76 @@
+"""What an operator is: one entry that says everything the house knows about it.
+
+    shape      shapes of the inputs, attributes     -> shapes of the results
+    run        arrays of real numbers, attributes   -> arrays                   the float meaning
+    integers   stored integers (int64), Site        -> stored integers          the integer meaning, None where there is none
+    nest       Site                                 -> Layer fields             what cost models read, None for pure views
+
+`attributes` maps each attribute to its default; a default that is a type (`int`, `tuple`) means it must be given.
+Functions raise `BadInput` with the reason alone; the checker and the interpreter add the operation's name.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from math import prod
+from typing import Any
+
+from lamina.core.errors import BadInput
+from lamina.ir.network import Array, Attribute
+from lamina.ir.types import Float, Type
+
+Shape = tuple[int, ...]
+Attributes = Mapping[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Site:
+    """Where an operator stands: the types around it and its attributes."""
+
+    inputs: tuple[Type, ...]
+    outputs: tuple[Type, ...]
+    attributes: Attributes
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Operator:
+    name: str
+    summary: str
+    arity: tuple[int, int]  # least and most inputs
+    shape: Callable[[Sequence[Shape], Attributes], Shape]
+    run: Callable[[Sequence[Array], Attributes], Array]
+    integers: Callable[[Sequence[Array], Site], Array] | None = None
+    nest: Callable[[Site], dict[str, Any]] | None = None
+    elements: Callable[[Site], None] | None = None  # raises when element types do not go together
+    attributes: Mapping[str, Attribute | type] = field(default_factory=dict)
+
+
+def is_integer(site: Site) -> bool:
+    """Whether the operator computes in integers here; inputs of both kinds raise."""
+    floats = {isinstance(t.element, Float) for t in (*site.inputs, *site.outputs)}
+    if len(floats) > 1:
+        raise BadInput("float and integer operands meet: put a quantise or dequantise between them")
+    return not floats.pop()
+
+
+def same_element(site: Site) -> None:
+    """Input and result have one element type (max, reshape: numbers only move)."""
+    if site.inputs[0].element != site.outputs[0].element:
+        raise BadInput(
+            f"the result is {site.outputs[0].element}, its input {site.inputs[0].element}: they must be equal"
+        )
+
+
+def elementwise_nest(site: Site, *, ops_per_element: int = 1, operands: int = 1) -> dict[str, Any]:
+    """Loop bounds of an operation that touches each element of its result once: n, k, p, q are the result's axes."""
+    shape = site.outputs[0].shape
+    n, k, p = (*shape, 1, 1, 1)[:3]
+    q = prod(shape[3:])
+    return {
+        "n": n,
+        "groups": k,
+        "p": p,
+        "q": q,
+        "has_weights": False,
+        "operands": operands,
+        "ops": site.outputs[0].size * ops_per_element,
+    }
