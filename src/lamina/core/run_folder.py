@@ -109,7 +109,7 @@ def read_settings(path: Path) -> dict[str, Any]:
         raise BadInput(f"{described}: not valid TOML ({e}): the file is damaged") from e
     if settings.get("schema") != SCHEMA:
         raise BadInput(
-            f"{described}: schema {settings.get('schema')!r}, this Lamina reads schema {SCHEMA} and knows no migration: "
+            f"{described}: schema {settings.get('schema')!r}, this Lamina reads schema {SCHEMA}, without migration: "
             "use the version that wrote it"
         )
     if not isinstance(settings.get("configuration"), dict):

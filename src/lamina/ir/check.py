@@ -1,8 +1,8 @@
 """The rules every network keeps; a `Network` that exists has passed them.
 
 Names are unique and printable, values are made before they are used, operators and attributes are those of the table,
-declared shapes are what the shape rules say, element types go together, stored numbers lie in their type, code books are
-as small as declared, integer accumulators cannot overflow. What fails raises `BadInput` naming the operation.
+declared shapes are what the shape rules say, element types go together, stored numbers lie in their type, code books
+are as small as declared, integer accumulators cannot overflow. What fails raises `BadInput` naming the operation.
 """
 
 import re
@@ -194,7 +194,8 @@ def _ends(network: Network, types: Mapping[str, Type]) -> None:
     for output, into in network.carry.items():
         if output not in network.outputs or into not in network.inputs:
             raise BadInput(
-                f"network {network.name!r}: carry {one_line(output, 60)} -> {one_line(into, 60)} joins no output to an input"
+                f"network {network.name!r}: carry {one_line(output, 60)} -> {one_line(into, 60)} "
+                "joins no output to an input"
             )
         if types[network.outputs[output]] != network.inputs[into]:
             raise BadInput(f"network {network.name!r}: carry {output} -> {into} joins different types")

@@ -3,10 +3,10 @@
     real value   r = s (q - z)
     accumulate   a = sum (x - z_x) w + b                                exact; b has scale s_x s_w
     requantise   power_of_two   q = clip(round_half_even(a 2^-k) + z_y)       2^k = s_y / (s_x s_w), an exact shift
-                 float          q = clip(rint(float32(a) m) + z_y)            m = (s_x s_w) / s_y, left to right in float32
+                 float          q = clip(rint(float32(a) m) + z_y)            m = (s_x s_w) / s_y, this order, float32
                  truncate       q = clip(floor(a 2^-k))                       what a plain shifter does (DianNao)
 
-Every link of the chain (torch, C, ONNX, emulators, RTL) computes these numbers; this file is what they are compared with.
+Every link of the chain (torch, C, ONNX, emulators, RTL) computes these numbers; this file is what they are compared to.
 Arrays are int64 here, so nothing can wrap: `accumulator_bound` proves what width is enough.
 """
 
@@ -32,18 +32,18 @@ def shift_half_even(a: Ints, shift: Ints | int) -> Ints:
     rest = a - (floor << right)
     half = np.where(right > 0, np.int64(1) << np.maximum(right - 1, 0), 1)
     up = (rest > half) | ((rest == half) & (floor & 1 == 1) & (right > 0))
-    return np.where(shift < 0, a << np.clip(-shift, 0, 31), floor + up)
+    return np.asarray(np.where(shift < 0, a << np.clip(-shift, 0, 31), floor + up))
 
 
 def divide_half_even(a: Ints, divisor: int) -> Ints:
     """round_half_even(a / divisor) on integers, divisor > 0."""
     floor, rest = np.divmod(a, divisor)
     up = (2 * rest > divisor) | ((2 * rest == divisor) & (floor & 1 == 1))
-    return floor + up
+    return np.asarray(floor + up)
 
 
 def clip(a: Ints, to: Quantised) -> Ints:
-    return np.clip(a, to.low, to.high)
+    return np.asarray(np.clip(a, to.low, to.high))
 
 
 def exponent(scale: float) -> int:
@@ -85,18 +85,18 @@ def requantise(
 
 
 def rescale(q: Ints, x: Quantised, y: Quantised, rounding: str, *, divisor: int = 1) -> Ints:
-    """(q - z_x) s_x / divisor as an integer at scale s_y, not yet offset or clipped: the exact sum's one requantisation.
+    """(q - z_x) s_x / divisor as an integer at scale s_y, not yet offset or clipped: an exact sum's one requantisation.
 
     power_of_two: the rational number is rounded once; float: rint(float32(q - z_x) * ((s_x / divisor) / s_y)).
     """
     centred = q - x.zero_point * divisor
     if rounding == "float":
         m = (np.float32(x.scale[0]) / np.float32(divisor)) / np.float32(y.scale[0])
-        return np.rint(centred.astype(np.float32) * m).astype(np.int64)
+        return np.asarray(np.rint(centred.astype(np.float32) * m), np.int64)
     shift = exponent(y.scale[0]) - exponent(x.scale[0])
     numerator = centred << max(-shift, 0)
     if rounding == "truncate":
-        return np.floor_divide(numerator, divisor << max(shift, 0))
+        return np.asarray(np.floor_divide(numerator, divisor << max(shift, 0)))
     return divide_half_even(numerator, divisor << max(shift, 0))
 
 

@@ -1,8 +1,8 @@
 """The reference interpreter: slow, NumPy, and the definition of what a network computes.
 
-It walks the operations in order and asks the operator table for the meaning of each: the float meaning where operands are
-real numbers, the integer meaning (int64 inside, stored width outside) where they are integers. Other links of the chain
-are right when they give these numbers.
+It walks the operations in order and asks the operator table for the meaning of each: the float meaning where operands
+are real numbers, the integer meaning (int64 inside, stored width outside) where they are integers. Other links of the
+chain are right when they give these numbers.
 """
 
 from collections.abc import Mapping
@@ -51,7 +51,8 @@ def _fitted(network: Network, inputs: Mapping[str, Array]) -> Network:
     for name in inputs:
         if name not in network.inputs:
             raise BadInput(
-                f"network {network.name!r} has no input {one_line(name, 60)!r}: its inputs are {', '.join(network.inputs)}"
+                f"network {network.name!r} has no input {one_line(name, 60)!r}: "
+                f"its inputs are {', '.join(network.inputs)}"
             )
     for name, type_ in network.inputs.items():
         if name not in inputs:

@@ -1,7 +1,7 @@
 """From operations to loop nests: one `Layer` for each operation that computes or moves data, in order.
 
-Views (flatten, reshape) have none. Bits come from the element types; the density is the share of stored weights that are
-not zero, counted once.
+Views (flatten, reshape) have none. Bits come from the element types; the density is the share of stored weights that
+are not zero, counted once.
 """
 
 from typing import Any

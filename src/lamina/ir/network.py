@@ -4,9 +4,10 @@
                    ▲ constants (weights)
 
 A network is a pure function. State is explicit: `carry` maps an output to the input that receives it at the next
-call, one mechanism for recurrent nets, spikes and training. An operation names its operator; what that operator means is
-one entry of the table in `ir/operators`. Operations are in topological order; names are unique over inputs, constants and
-operations' results. Every value's type is stored, so a printed network can be read without inference, and checked.
+call, one mechanism for recurrent nets, spikes and training. An operation names its operator; what that operator means
+is one entry of the table in `ir/operators`. Operations are in topological order; names are unique over inputs,
+constants and operations' results. Every value's type is stored, so a printed network can be read without inference,
+and checked.
 """
 
 from collections.abc import Iterator, Mapping

@@ -1,8 +1,8 @@
 """Networks on disk: `NAME.lamina` (text) and `NAME.safetensors` (weights) side by side.
 
-The text carries the SHA-256 of the weights; a mismatch, a missing tensor or a damaged file is one `BadInput`. The weights
-file is always the sibling of the same stem: no path inside a file is followed. A text without `weights` line has shapes
-only: it can be shown and costed, not run.
+The text carries the SHA-256 of the weights; a mismatch, a missing tensor or a damaged file is one `BadInput`. The
+weights file is always the sibling of the same stem: no path inside a file is followed. A text without `weights` line
+has shapes only: it can be shown and costed, not run.
 """
 
 from pathlib import Path

@@ -10,8 +10,8 @@
     carry h_next -> h                          an output that comes back as an input
     end
 
-One line one thing; a file holds one or more networks. Attributes at their default are not printed. Parsing never trusts a
-size: a file over 64 MiB, a line over 4 MiB or a broken rule is one `BadInput` with the line's number.
+One line one thing; a file holds one or more networks. Attributes at their default are not printed. Parsing never trusts
+a size: a file over 64 MiB, a line over 4 MiB or a broken rule is one `BadInput` with the line's number.
 """
 
 import re
@@ -195,8 +195,9 @@ def _parse_operation(match: re.Match[str]) -> Operation:
 
 def _parse_attribute(text: str) -> Attribute:
     if text.startswith("[") and text.endswith("]"):
-        return tuple(_parse_scalar(part) for part in text[1:-1].split(",")) if text != "[]" else ()  # type: ignore[return-value]
-    return _parse_scalar(text)
+        return tuple(_parse_scalar(part) for part in text[1:-1].split(",")) if text != "[]" else ()
+    scalar: Attribute = _parse_scalar(text)
+    return scalar
 
 
 def _parse_scalar(text: str) -> Any:

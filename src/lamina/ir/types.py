@@ -3,7 +3,7 @@
     f32[1,6,28,28]                      floating point
     u8(scale=2^-8)[1,1,28,28]           integer: real value = scale * (stored - zero)
     i8(scale=[2^-7,2^-6],axis=0)[2,9]   one scale per output channel
-    q6.10[1,16]                         fixed point: sign, 5 further integer bits, 10 fraction bits; real = stored / 2^10
+    q6.10[1,16]                         fixed point: sign, 5 more integer bits, 10 fraction bits; real = stored / 2^10
     f32[500,800] sparse codebook(5)     zeros are not stored, the others are one of 2^5 values
 
 Element types say what a stored number means, never how many bytes a machine moves: that is `bits`.
@@ -53,11 +53,11 @@ class Integer:
 
     @property
     def low(self) -> int:
-        return -(2 ** (self.bits - 1)) if self.signed else 0
+        return -(1 << (self.bits - 1)) if self.signed else 0
 
     @property
     def high(self) -> int:
-        return int(2 ** (self.bits - 1 if self.signed else self.bits) - 1)
+        return (1 << (self.bits - 1 if self.signed else self.bits)) - 1
 
     @property
     def storage(self) -> DTypeLike:
@@ -92,11 +92,11 @@ class Fixed:
 
     @property
     def low(self) -> int:
-        return -(2 ** (self.bits - 1))
+        return -(1 << (self.bits - 1))
 
     @property
     def high(self) -> int:
-        return int(2 ** (self.bits - 1) - 1)
+        return (1 << (self.bits - 1)) - 1
 
     @property
     def scale(self) -> tuple[float, ...]:

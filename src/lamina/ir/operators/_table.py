@@ -1,9 +1,9 @@
 """What an operator is: one entry that says everything the house knows about it.
 
     shape      shapes of the inputs, attributes     -> shapes of the results
-    run        arrays of real numbers, attributes   -> arrays                   the float meaning
-    integers   stored integers (int64), Site        -> stored integers          the integer meaning, None where there is none
-    nest       Site                                 -> Layer fields             what cost models read, None for pure views
+    run        arrays of real numbers, attributes   -> arrays             the float meaning
+    integers   stored integers (int64), Site        -> stored integers    the integer meaning, None where there is none
+    nest       Site                                 -> Layer fields       what cost models read, None for pure views
 
 `attributes` maps each attribute to its default; a default that is a type (`int`, `tuple`) means it must be given.
 Functions raise `BadInput` with the reason alone; the checker and the interpreter add the operation's name.
@@ -16,7 +16,7 @@ from typing import Any
 
 from lamina.core.errors import BadInput
 from lamina.ir.network import Array, Attribute
-from lamina.ir.types import Float, Type
+from lamina.ir.types import Fixed, Float, Integer, Type
 
 Shape = tuple[int, ...]
 Attributes = Mapping[str, Any]
@@ -50,6 +50,12 @@ def is_integer(site: Site) -> bool:
     if len(floats) > 1:
         raise BadInput("float and integer operands meet: put a quantise or dequantise between them")
     return not floats.pop()
+
+
+def stored(type_: Type) -> Integer | Fixed:
+    """The element type of a value that is computed in integers; the checker has let no float come here."""
+    assert not isinstance(type_.element, Float)
+    return type_.element
 
 
 def same_element(site: Site) -> None:

@@ -2,11 +2,11 @@
 
     quantise           q = clip(rint(x / s) + z)            float -> integer or fixed point
     dequantise         x = s (q - z)                        and back
-    lookup             y = table[q - low]                   any function of one stored number: 2^bits entries, no libm decides a bit
+    lookup             y = table[q - low]                   any function of one stored number: 2^bits entries, no libm
     piecewise_linear   y = clip(((slope[i] x) >> n) + intercept[i]),  i = number of starts[1:] that are <= x
 
-`piecewise_linear` is what accelerators do for tanh and sigmoid (DianNao: 16 segments, coefficients in a small RAM); starts,
-slopes and intercepts are stored in the fixed-point format of the input, n its fraction bits.
+`piecewise_linear` is what accelerators do for tanh and sigmoid (DianNao: 16 segments, coefficients in a small RAM);
+starts, slopes and intercepts are stored in the fixed-point format of the input, n its fraction bits.
 """
 
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ import numpy as np
 from lamina.core.errors import BadInput
 from lamina.ir import integers as rules
 from lamina.ir.network import Array
-from lamina.ir.operators._table import Attributes, Operator, Shape, Site, elementwise_nest, same_element
+from lamina.ir.operators._table import Attributes, Operator, Shape, Site, elementwise_nest, same_element, stored
 from lamina.ir.types import Fixed, Float
 
 
@@ -29,15 +29,11 @@ def _identity(arrays: Sequence[Array], attributes: Attributes) -> Array:
 
 
 def _quantise(arrays: Sequence[Array], site: Site) -> Array:
-    element = site.outputs[0].element
-    assert not isinstance(element, Float)
-    return rules.quantise(arrays[0], element)
+    return rules.quantise(arrays[0], stored(site.outputs[0]))
 
 
 def _dequantise(arrays: Sequence[Array], site: Site) -> Array:
-    element = site.inputs[0].element
-    assert not isinstance(element, Float)
-    return rules.dequantise(arrays[0].astype(np.int64), element)
+    return rules.dequantise(arrays[0], stored(site.inputs[0]))
 
 
 def _quantise_elements(site: Site) -> None:
@@ -61,9 +57,7 @@ def _lookup_elements(site: Site) -> None:
 
 
 def _lookup(arrays: Sequence[Array], site: Site) -> Array:
-    element = site.inputs[0].element
-    assert not isinstance(element, Float)
-    return arrays[1][arrays[0] - element.low]
+    return np.asarray(arrays[1][arrays[0] - stored(site.inputs[0]).low])
 
 
 def _segments_elements(site: Site) -> None:

@@ -2,8 +2,8 @@
 
     relu max(x, 0)   tanh   sigmoid 1/(1+e^-x)   add x + y   softmax e^x / sum e^x   log_softmax x - log sum e^x
 
-Both softmaxes subtract the maximum first, so that no exponential overflows. Integer networks have relu (the zero point is
-zero) and add (both operands rescaled to the result's scale, one rounding each, then added: INTERFACE, section 5);
+Both softmaxes subtract the maximum first, so that no exponential overflows. Integer networks have relu (the zero point
+is zero) and add (both operands rescaled to the result's scale, one rounding each, then added: INTERFACE, section 5);
 tanh and sigmoid become `lookup` or `piecewise_linear` when a network is quantised, so that no libm decides a bit.
 """
 
@@ -15,8 +15,7 @@ import numpy as np
 from lamina.core.errors import BadInput
 from lamina.ir import integers as rules
 from lamina.ir.network import Array
-from lamina.ir.operators._table import Attributes, Operator, Shape, Site, elementwise_nest, same_element
-from lamina.ir.types import Float
+from lamina.ir.operators._table import Attributes, Operator, Shape, Site, elementwise_nest, same_element, stored
 
 
 def _same(shapes: Sequence[Shape], attributes: Attributes) -> Shape:
@@ -52,14 +51,11 @@ def _softmax(x: Array, axis: int) -> Array:
 
 
 def _relu_integers(arrays: Sequence[Array], site: Site) -> Array:
-    element = site.inputs[0].element
-    assert not isinstance(element, Float)
-    return np.maximum(arrays[0], element.zero_point)
+    return np.asarray(np.maximum(arrays[0], stored(site.inputs[0]).zero_point))
 
 
 def _add_integers(arrays: Sequence[Array], site: Site) -> Array:
-    a, b, y = (t.element for t in (*site.inputs, *site.outputs))
-    assert not isinstance(a, Float) and not isinstance(b, Float) and not isinstance(y, Float)
+    a, b, y = (stored(t) for t in (*site.inputs, *site.outputs))
     rounding = site.attributes["rounding"]
     return rules.clip(
         rules.rescale(arrays[0], a, y, rounding) + rules.rescale(arrays[1], b, y, rounding) + y.zero_point, y

@@ -3,23 +3,23 @@
     conv2d   y[n, k, p, q] = b[k] + sum_{c, r, s} w[k, c, r, s] x[n, c, p·stride + r·dilation - pad, …]
     linear   y[…, k]       = b[k] + sum_c w[k, c] x[…, c]
 
-Shapes    x [n, c, h, w] or […, c], w [k, c/groups, r, s] or [k, c], b [k] optional; padding is (top, bottom, left, right)
+Shapes    x [n, c, h, w] or […, c], w [k, c/groups, r, s] or [k, c], b [k] optional; padding: top, bottom, left, right
 Integers  exact accumulation, one requantisation (`ir.integers`); zero padding is the input's zero point.
           `products="truncated"` drops the fraction bits of the weights from every product, as DianNao's multipliers do.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from lamina.core.errors import BadInput
 from lamina.ir import integers as rules
-from lamina.ir.network import Array
-from lamina.ir.operators._table import Attributes, Operator, Shape, Site
+from lamina.ir.network import Array, Attribute
+from lamina.ir.operators._table import Attributes, Operator, Shape, Site, stored
 from lamina.ir.types import Fixed, Float, Integer
 
-INTEGER_ATTRIBUTES = {
+INTEGER_ATTRIBUTES: Mapping[str, Attribute | type] = {
     "rounding": "power_of_two",  # power_of_two | float | truncate
     "products": "exact",  # exact | truncated
     "accumulator": 32,  # bits
@@ -105,8 +105,8 @@ def exact_product(a: Array, b: Array) -> Array:
     """
     bound = int(np.abs(a).max(initial=0)) * int(np.abs(b).max(initial=0)) * a.shape[-1]
     if bound < 2**53:
-        return np.matmul(a.astype(np.float64), b.astype(np.float64)).astype(np.int64)
-    return np.matmul(a, b)
+        return np.asarray(np.matmul(a.astype(np.float64), b.astype(np.float64)), np.int64)
+    return np.asarray(np.matmul(a, b))
 
 
 def truncated_product(shift: int) -> Callable[[Array, Array], Array]:
@@ -128,8 +128,7 @@ def fraction_bits(w: Fixed | Integer) -> int:
 
 def _integers(accumulate: Callable[..., Array], axis: int) -> Callable[[Sequence[Array], Site], Array]:
     def meaning(arrays: Sequence[Array], site: Site) -> Array:
-        x, w, y = (t.element for t in (site.inputs[0], site.inputs[1], site.outputs[0]))
-        assert not isinstance(x, Float) and not isinstance(w, Float) and not isinstance(y, Float)
+        x, w, y = (stored(t) for t in (site.inputs[0], site.inputs[1], site.outputs[0]))
         truncated = site.attributes["products"] == "truncated"
         shifted = fraction_bits(w) if truncated else 0
         sums = accumulate(

@@ -15,7 +15,7 @@ import numpy as np
 from lamina.core.errors import BadInput
 from lamina.ir import integers as rules
 from lamina.ir.network import Array
-from lamina.ir.operators._table import Attributes, Operator, Shape, Site, same_element
+from lamina.ir.operators._table import Attributes, Operator, Shape, Site, same_element, stored
 from lamina.ir.operators.multiply import output_size, windows
 from lamina.ir.types import Float
 
@@ -47,8 +47,7 @@ def _average(arrays: Sequence[Array], attributes: Attributes) -> Array:
 
 
 def _average_integers(arrays: Sequence[Array], site: Site) -> Array:
-    x, y = site.inputs[0].element, site.outputs[0].element
-    assert not isinstance(x, Float) and not isinstance(y, Float)
+    x, y = stored(site.inputs[0]), stored(site.outputs[0])
     sums = windows(arrays[0], site.attributes["kernel"], site.attributes, x.zero_point).sum(axis=(4, 5))
     scaled = rules.rescale(sums, x, y, site.attributes["rounding"], divisor=prod(site.attributes["kernel"]))
     return rules.clip(scaled + y.zero_point, y)
