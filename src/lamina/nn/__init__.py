@@ -1,0 +1,1 @@
+"""What torch lacks: pure functions, registered operators and thin modules over them. Knows nothing of silicon."""
