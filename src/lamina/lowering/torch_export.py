@@ -158,7 +158,7 @@ def coding(data: np.ndarray) -> tuple[bool, int | None]:
     """How weights are best stored: sparse when half of them are zero, by code book when few values repeat often."""
     if data.ndim < 2:
         return False, None
-    sparse = np.count_nonzero(data) <= data.size / 2
+    sparse = bool(np.count_nonzero(data) <= data.size / 2)
     few = 256
     if len(np.unique(data.reshape(-1)[: 64 * few])) > few + 1:  # a look at a part spares sorting millions
         return sparse, None
