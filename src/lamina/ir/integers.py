@@ -22,6 +22,7 @@ from lamina.ir.types import Fixed, Integer, Type, is_power_of_two
 Ints = NDArray[np.int64]
 Quantised = Integer | Fixed
 ROUNDINGS = ("power_of_two", "float", "truncate")
+MOST_MULTIPLIER = 2.0**30
 
 
 def shift_half_even(a: Ints, shift: Ints | int) -> Ints:
@@ -42,7 +43,13 @@ def divide_half_even(a: Ints, divisor: int) -> Ints:
     return np.asarray(floor + up)
 
 
+def _rint(real: NDArray[np.float32]) -> Ints:
+    """The nearest integer, halves to even; beyond 2^62 it saturates, since no cast may wrap."""
+    return np.asarray(np.rint(np.clip(real, -(2.0**62), 2.0**62)), np.int64)
+
+
 def clip(a: Ints, to: Quantised) -> Ints:
+    """`a` held inside the range of the integers of `to`."""
     return np.asarray(np.clip(a, to.low, to.high))
 
 
@@ -62,8 +69,27 @@ def accumulator_exponents(x: Quantised, w: Quantised, y: Quantised) -> Ints:
 
 def multipliers(x: Quantised, w: Quantised, y: Quantised) -> NDArray[np.float32]:
     """m of each output channel, left to right in float32."""
-    product = np.float32(x.scale[0]) * np.array(w.scale, np.float32)
-    return np.asarray(product / np.float32(y.scale[0]), np.float32)
+    with np.errstate(over="ignore", under="ignore"):
+        product = np.float32(x.scale[0]) * np.array(w.scale, np.float32)
+        return np.asarray(product / np.float32(y.scale[0]), np.float32)
+
+
+def rescale_multiplier(x: Quantised, y: Quantised, divisor: int = 1) -> np.float32:
+    """m of an average or an addition: (s_x / divisor) / s_y, left to right in float32."""
+    with np.errstate(over="ignore", under="ignore"):
+        return np.float32((np.float32(x.scale[0]) / np.float32(divisor)) / np.float32(y.scale[0]))
+
+
+def check_multipliers(m: NDArray[np.float32] | np.float32) -> None:
+    """Raise `BadInput` where a multiplier is no positive number up to 2^30: products stay inside int64."""
+    if not np.all((np.asarray(m) > 0) & (np.asarray(m) <= MOST_MULTIPLIER)):
+        raise BadInput("the scales differ too much: (s_x s_w) / s_y is outside the float32 numbers in (0, 2^30]")
+
+
+def check_shift(shift: int, reach: int = 1) -> None:
+    """Raise `BadInput` where a number up to `reach` cannot be shifted right by `shift` (left if negative) in int64."""
+    if not -31 <= shift <= 62 or reach << max(-shift, 0) >= 2**62:
+        raise BadInput(f"the scales differ too much: a shift right by {shift} of numbers up to {reach} is not computed")
 
 
 def requantise(
@@ -77,7 +103,7 @@ def requantise(
     along[axis] = -1
     if rounding == "float":
         m = multipliers(x, w, y).reshape(along if len(w.scale) > 1 else [1] * a.ndim)
-        return clip(np.rint(a.astype(np.float32) * m).astype(np.int64) + y.zero_point, y)
+        return clip(_rint(a.astype(np.float32) * m) + y.zero_point, y)
     shift = accumulator_exponents(x, w, y).reshape(along if len(w.scale) > 1 else [1] * a.ndim) - shifted
     if rounding == "truncate":
         return clip(np.where(shift < 0, a << np.clip(-shift, 0, 31), a >> np.clip(shift, 0, 62)), y)
@@ -91,8 +117,7 @@ def rescale(q: Ints, x: Quantised, y: Quantised, rounding: str, *, divisor: int 
     """
     centred = q - x.zero_point * divisor
     if rounding == "float":
-        m = (np.float32(x.scale[0]) / np.float32(divisor)) / np.float32(y.scale[0])
-        return np.asarray(np.rint(centred.astype(np.float32) * m), np.int64)
+        return _rint(centred.astype(np.float32) * rescale_multiplier(x, y, divisor))
     shift = exponent(y.scale[0]) - exponent(x.scale[0])
     numerator = centred << max(-shift, 0)
     if rounding == "truncate":
@@ -104,8 +129,9 @@ def quantise(real: NDArray[Any], to: Quantised) -> Ints:
     """clip(rint(real / s) + z), divided in float32 as ONNX's QuantizeLinear does; NaN raises `BadInput`."""
     if np.isnan(real).any():
         raise BadInput("NaN cannot be quantised: the input of the network is not finite")
-    scaled = real.astype(np.float32) / np.float32(to.scale[0])
-    return clip(np.rint(np.clip(scaled, -(2.0**53), 2.0**53)).astype(np.int64) + to.zero_point, to)
+    with np.errstate(over="ignore"):  # an infinity is clipped like any large number
+        scaled = real.astype(np.float32) / np.float32(to.scale[0])
+    return clip(_rint(scaled) + to.zero_point, to)
 
 
 def dequantise(q: Ints, of: Quantised) -> NDArray[np.float32]:
@@ -113,13 +139,25 @@ def dequantise(q: Ints, of: Quantised) -> NDArray[np.float32]:
     return (q - of.zero_point).astype(np.float32) * np.float32(of.scale[0])
 
 
-def accumulator_bound(weights: Ints, bias: Ints | None, x: Quantised) -> int:
-    """The largest |sum (x - z) w + b| any input can give; weights [k, ...], bias [k]."""
-    reach = max(abs(x.low - x.zero_point), abs(x.high - x.zero_point))
-    rows = np.abs(weights.reshape(len(weights), -1)).sum(axis=1) * reach
-    if bias is not None:
-        rows = rows + np.abs(bias)
-    return int(rows.max(initial=0))
+def accumulator_bound(weights: NDArray[Any], bias: Ints | None, x: Quantised, *, shifted: int = 0) -> int:
+    """The largest |sum| any input can give, while it is summed in any order and at its end; weights [k, ...], bias [k].
+
+    Exact: products are extreme at an end of the input's range, and some input reaches all of them at once. `shifted` bits
+    are dropped from every product (truncated products).
+    """
+    low, high = x.low - x.zero_point, x.high - x.zero_point  # low <= 0 <= high, so no partial sum is larger
+    rows = weights.reshape(len(weights), -1)
+    biases = [0] * len(rows) if bias is None else bias.tolist()
+    large = max(-int(rows.min()), int(rows.max())) * max(-low, high) * rows.shape[1] >= 2**62
+    reach = 0
+    step = max(1, 2**20 // rows.shape[1])  # rows at a time: weights are small in memory, their int64 is not
+    for start in range(0, len(rows), step):
+        some = rows[start : start + step].astype(object if large else np.int64)
+        ends = (some * low) >> shifted, (some * high) >> shifted
+        most, least = np.maximum(*ends).sum(axis=1).tolist(), np.minimum(*ends).sum(axis=1).tolist()
+        for up, down, b in zip(most, least, biases[start : start + step], strict=True):
+            reach = max(reach, up, up + b, -down, -(down + b))
+    return int(reach)
 
 
 def accumulator_bits(x: Type, w: Type) -> int:

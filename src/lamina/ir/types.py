@@ -35,7 +35,7 @@ class Float:
 class Integer:
     """real = scale * (stored - zero_point); `scale` has one entry, or one per index of `axis`."""
 
-    bits: int = 8  # 2..64
+    bits: int = 8  # 1..64, unsigned 1..63
     signed: bool = True
     scale: tuple[float, ...] = (1.0,)
     zero_point: int = 0
@@ -44,8 +44,12 @@ class Integer:
     def __post_init__(self) -> None:
         if not 1 <= self.bits <= 64:
             raise BadInput(f"an integer of {self.bits} bits: 1 to 64 are allowed")
-        if any(not 0 < s < float("inf") or float(np.float32(s)) != s for s in self.scale):
-            raise BadInput("a scale is positive, finite and a float32 value")
+        if self.bits == 64 and not self.signed:
+            raise BadInput("an unsigned integer of 64 bits: arithmetic is in int64, at most 63 bits fit")
+        scales = np.asarray(self.scale, np.float64)
+        with np.errstate(over="ignore", under="ignore"):
+            if not ((scales > 0) & np.isfinite(scales) & (scales.astype(np.float32) == scales)).all():
+                raise BadInput("a scale is positive, finite and a float32 value")
         if (self.axis is None) != (len(self.scale) == 1) and self.axis is None:
             raise BadInput(f"{len(self.scale)} scales without an axis")
         if not self.low <= self.zero_point <= self.high:
@@ -172,4 +176,5 @@ def parse_number(text: str) -> float:
 
 
 def is_power_of_two(value: float) -> bool:
+    """Whether `value` is 2^k for an integer k."""
     return value > 0 and frexp(value)[0] == 0.5
