@@ -49,3 +49,21 @@ def bar(description: str, total: int, *, done: int = 0) -> Iterator[Callable[...
 
 def _nothing(steps: int = 1, note: str = "") -> None:
     """Where there is no terminal there is no bar."""
+
+
+def as_text(renderable: object, *, width: int | None = None) -> str:
+    """A rich table or text as a string: in colour on a terminal, plain elsewhere; markup in cells is not read."""
+    import io
+    import shutil
+
+    from rich.console import Console
+
+    colour = sys.stdout.isatty()
+    columns = width or (shutil.get_terminal_size().columns if colour else 120)
+    console = Console(
+        file=io.StringIO(), width=columns, force_terminal=colour, markup=False, highlight=False, emoji=False
+    )
+    console.print(renderable)
+    stream = console.file
+    assert isinstance(stream, io.StringIO)
+    return stream.getvalue().rstrip("\n")

@@ -1,0 +1,1 @@
+"""One function per verb: names and files resolved, rooms called in order. Loaded lazily by `lamina`."""

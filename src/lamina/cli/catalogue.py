@@ -1,0 +1,57 @@
+"""list, show, data, machine, doctor: words about what there is."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+import lamina
+from lamina.cli._verb import verb
+
+
+def list_(
+    kind: Annotated[str, typer.Argument(help="models, machines, data, recipes, exporters or rows.", metavar="KIND")],
+    pattern: Annotated[str, typer.Argument(help="Only names that match.", metavar="PATTERN")] = "*",
+) -> Any:
+    """What there is; `rows` is the survey, row by row."""
+    return lamina.list(kind, pattern)
+
+
+def show(
+    source: Annotated[str, typer.Argument(help="A network, a machine or a data set.", metavar="SOURCE")],
+) -> Any:
+    """One thing: a network's layers, a machine's data with sources, a data set with pictures."""
+    return lamina.show(source)
+
+
+def fetch(name: Annotated[str, typer.Argument(help="See lamina list data.", metavar="NAME")]) -> Any:
+    """Get and verify a data set."""
+    return str(lamina.fetch(name))
+
+
+def measure() -> Any:
+    """Measure this computer's roofline."""
+    return lamina.measure()
+
+
+def check(file: Annotated[Path, typer.Argument(help="A machine file.", metavar="FILE.toml")]) -> Any:
+    """Read a machine file strictly."""
+    return lamina.check(file)
+
+
+def doctor() -> Any:
+    """Versions, extras, compiler, cores, cache, and what each missing thing would give."""
+    return lamina.doctor()
+
+
+def register(app: typer.Typer) -> None:
+    app.command(name="list")(verb(list_))
+    app.command(name="show")(verb(show))
+    app.command(name="doctor")(verb(doctor))
+    data = typer.Typer(help="Data sets.", no_args_is_help=True)
+    data.command(name="fetch")(verb(fetch))
+    app.add_typer(data, name="data")
+    machine = typer.Typer(help="Machines.", no_args_is_help=True)
+    machine.command(name="measure")(verb(measure))
+    machine.command(name="check")(verb(check))
+    app.add_typer(machine, name="machine")

@@ -1,0 +1,79 @@
+"""lower, cost, emulate, export, diff: words about one network."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+import lamina
+from lamina.cli._verb import verb
+
+Source = Annotated[
+    str, typer.Argument(help="A run folder, FILE.lamina, .lmn, .csv, or a model's name.", metavar="SOURCE")
+]
+Machines = Annotated[
+    str, typer.Option("--on", help="Names or .toml files, fields after a colon.", metavar="MACHINE[,MACHINE]")
+]
+Data = Annotated[str, typer.Option("--data", help="Data set; see lamina list data.", metavar="NAME")]
+
+
+def lower(
+    source: Source,
+    out: Annotated[Path, typer.Option("--out", help="The text; weights go beside it.", metavar="FILE.lamina")],
+) -> Any:
+    """The network as text, weights beside it in safetensors."""
+    return str(lamina.lower(source, out=out))
+
+
+def cost(
+    source: Source,
+    on: Machines = "cpu,diannao,systolic",
+    batch: Annotated[int, typer.Option("--batch", help="Examples at once.", min=1)] = 1,
+    bits: Annotated[int | None, typer.Option("--bits", help="Word length where the network has none; 8.")] = None,
+    allow_partial: Annotated[
+        bool, typer.Option("--allow-partial", help="Layers a machine cannot run: say so.")
+    ] = False,
+) -> Any:
+    """What the network costs on each machine: latency, energy, area, bytes."""
+    return lamina.cost(source, on, batch=batch, bits=bits, allow_partial=allow_partial)
+
+
+def emulate(
+    source: Source,
+    on: Machines = "systolic",
+    data: Data = "digits",
+    limit: Annotated[int, typer.Option("--limit", help="Test examples to run.", min=1)] = 1000,
+) -> Any:
+    """Accuracy under the machine's own arithmetic; whether bits and cycles agree."""
+    return lamina.emulate(source, on, data=data, limit=limit)
+
+
+def export(
+    source: Source,
+    to: Annotated[str, typer.Option("--to", help="See lamina list exporters.", metavar="FORMAT")],
+    out: Annotated[Path, typer.Option("--out", help="The folder to write.", metavar="DIR")],
+) -> Any:
+    """Write the network as C or ONNX."""
+    from lamina.api.networks import write
+
+    return write(source, to, out)
+
+
+def diff(
+    a: Annotated[str, typer.Argument(help="One link: a SOURCE or an exported folder.", metavar="A")],
+    b: Annotated[str, typer.Argument(help="The other.", metavar="B")],
+    data: Data = "digits",
+    limit: Annotated[int, typer.Option("--limit", help="Test examples to run.", min=1)] = 100,
+) -> Any:
+    """The first layer where two links of the chain differ, with the values; exit 1 when they do."""
+    found = lamina.diff(a, b, data=data, limit=limit)
+    if not found.equal:
+        from lamina.core.errors import CheckFailed
+
+        raise CheckFailed(str(found))
+    return found
+
+
+def register(app: typer.Typer) -> None:
+    for function in (lower, cost, emulate, export, diff):
+        app.command(name=function.__name__)(verb(function))
