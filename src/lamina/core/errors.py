@@ -39,9 +39,9 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> BadInput:
     "unknown model 'lenet': did you mean 'lenet5' or 'lenet_300_100'? known: lenet5, lenet_300_100"
     """
     names = sorted(known)
-    near = difflib.get_close_matches(name, names, n=2, cutoff=0.5)
+    near = difflib.get_close_matches(name[:100], names, n=2, cutoff=0.5)
     hint = f"did you mean {' or '.join(repr(n) for n in near)}? " if near else ""
-    return BadInput(f"unknown {kind} {name!r}: {hint}known: {', '.join(names) or 'none'}")
+    return BadInput(f"unknown {kind} {one_line(name, 60)!r}: {hint}known: {', '.join(names) or 'none'}")
 
 
 def missing_extra(package: str, extra: str) -> MissingExtra:

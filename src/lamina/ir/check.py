@@ -7,16 +7,17 @@ are as small as declared, integer accumulators cannot overflow. What fails raise
 
 import re
 from collections.abc import Mapping
-from math import isfinite
+from math import prod
 from typing import Any
 
 import numpy as np
 
 from lamina.core.errors import BadInput, one_line, unknown
 from lamina.ir import integers as rules
-from lamina.ir.network import Array, Attribute, Constant, Network, Operation
+from lamina.ir.network import Attribute, Constant, Network, Operation
 from lamina.ir.operators import operator
-from lamina.ir.operators._table import Operator, Site, is_integer
+from lamina.ir.operators._table import Operator, Site, is_integer, stored
+from lamina.ir.operators.multiply import fraction_bits, shifts
 from lamina.ir.types import Float, Type
 
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_./\-]{0,199}\Z")
@@ -73,6 +74,8 @@ def completed(entry: Operator, attributes: Mapping[str, Attribute]) -> dict[str,
 
 
 def _integers(name: str, value: tuple[Any, ...], default: Attribute | type) -> None:
+    if len(value) > MOST_AXES:
+        raise BadInput(f"attribute {name} has {len(value)} entries, at most {MOST_AXES} are allowed")
     if any(type(part) is not int or abs(part) > MOST_ELEMENTS for part in value):
         raise BadInput(f"attribute {name}={one_line(value, 60)} is not a list of integers below 2^40")
     if isinstance(default, tuple) and len(value) != len(default):
@@ -170,18 +173,26 @@ def _accumulator(network: Network, operation: Operation, where: Site) -> None:
     """Prove from the stored weights that the declared accumulator cannot overflow."""
     if "accumulator" not in where.attributes or isinstance(where.inputs[0].element, Float):
         return
-    weights, *bias = (network.constants.get(name) for name in operation.inputs[1:])
-    if weights is None or weights.data is None:
-        return
-    b: Array | None = None
-    if bias and bias[0] is not None and bias[0].data is not None:
-        b = bias[0].data.astype(np.int64)
-    bound = rules.accumulator_bound(weights.data.astype(np.int64), b, where.inputs[0].element)
+    constants = [network.constants.get(name) for name in operation.inputs[1:]]
+    if any(c is not None and c.data is None for c in constants):
+        return  # only its shape is known: it cannot run
+    x, w = stored(where.inputs[0]), stored(where.inputs[1])
+    truncated = where.attributes["products"] == "truncated"
+    weights, biases = ((*constants, None) if len(constants) < 2 else constants)[:2]
+    if weights is not None and weights.data is not None and (biases is not None or len(constants) < 2):
+        b = None if biases is None or biases.data is None else biases.data.astype(np.int64)
+        bound = rules.accumulator_bound(weights.data, b, x, shifted=fraction_bits(w) if truncated else 0)
+    else:  # weights or biases that are computed: anything their type holds
+        shape = where.inputs[1].shape
+        bound = prod(shape[1:]) * max(-w.low, w.high) * max(x.zero_point - x.low, x.high - x.zero_point)
+        bound += -stored(where.inputs[2]).low if len(where.inputs) > 2 else 0
     if bound >= 2 ** (where.attributes["accumulator"] - 1):
         raise BadInput(
             f"the accumulator of {where.attributes['accumulator']} bits can overflow: |sum| reaches {bound}; "
             "use fewer bits, or a wider accumulator"
         )
+    if where.attributes["rounding"] != "float":
+        rules.check_shift(min(shifts(where)), bound)
 
 
 def _ends(network: Network, types: Mapping[str, Type]) -> None:
@@ -199,6 +210,3 @@ def _ends(network: Network, types: Mapping[str, Type]) -> None:
             )
         if types[network.outputs[output]] != network.inputs[into]:
             raise BadInput(f"network {network.name!r}: carry {output} -> {into} joins different types")
-    for type_ in types.values():
-        scales = () if isinstance(type_.element, Float) else type_.element.scale
-        assert all(isfinite(s) for s in scales)

@@ -142,8 +142,8 @@ def dequantise(q: Ints, of: Quantised) -> NDArray[np.float32]:
 def accumulator_bound(weights: NDArray[Any], bias: Ints | None, x: Quantised, *, shifted: int = 0) -> int:
     """The largest |sum| any input can give, while it is summed in any order and at its end; weights [k, ...], bias [k].
 
-    Exact: products are extreme at an end of the input's range, and some input reaches all of them at once. `shifted` bits
-    are dropped from every product (truncated products).
+    Exact: products are extreme at an end of the input's range, and some input reaches all of them at once. `shifted`
+    bits are dropped from every product (truncated products).
     """
     low, high = x.low - x.zero_point, x.high - x.zero_point  # low <= 0 <= high, so no partial sum is larger
     rows = weights.reshape(len(weights), -1)

@@ -14,7 +14,8 @@ from dataclasses import dataclass, field
 from math import prod
 from typing import Any
 
-from lamina.core.errors import BadInput
+from lamina.core.errors import BadInput, one_line
+from lamina.ir import integers as rules
 from lamina.ir.network import Array, Attribute
 from lamina.ir.types import Fixed, Float, Integer, Type
 
@@ -64,6 +65,22 @@ def same_element(site: Site) -> None:
         raise BadInput(
             f"the result is {site.outputs[0].element}, its input {site.inputs[0].element}: they must be equal"
         )
+
+
+def rescalable(x: Integer | Fixed, y: Integer | Fixed, rounding: str, *, divisor: int = 1) -> None:
+    """Raise unless `ir.integers.rescale` is defined for sums of `divisor` numbers of `x`, and stays inside int64."""
+    if rounding not in rules.ROUNDINGS:
+        raise BadInput(f"rounding {one_line(rounding, 40)!r}: {', '.join(rules.ROUNDINGS)} are allowed")
+    if x.axis is not None or y.axis is not None:
+        raise BadInput("activations have one scale")
+    if rounding == "truncate" and (x.zero_point or y.zero_point):
+        raise BadInput("truncation is defined for zero points of 0")
+    if rounding == "float":
+        rules.check_multipliers(rules.rescale_multiplier(x, y, divisor))
+        return
+    shift = rules.exponent(y.scale[0]) - rules.exponent(x.scale[0])
+    rules.check_shift(shift, max(x.high - x.zero_point, x.zero_point - x.low) * divisor)
+    rules.check_shift(0, divisor << max(shift, 0))
 
 
 def elementwise_nest(site: Site, *, ops_per_element: int = 1, operands: int = 1) -> dict[str, Any]:

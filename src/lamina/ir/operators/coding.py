@@ -46,11 +46,16 @@ def _quantise_elements(site: Site) -> None:
 def _dequantise_elements(site: Site) -> None:
     if isinstance(site.inputs[0].element, Float) or not isinstance(site.outputs[0].element, Float):
         raise BadInput("dequantise goes from an integer or fixed-point type to float")
+    q = site.inputs[0].element
+    if q.axis is not None:
+        raise BadInput("activations have one scale")
+    if max(q.high - q.zero_point, q.zero_point - q.low) * q.scale[0] > np.finfo(np.float32).max:
+        raise BadInput(f"{q} holds numbers outside float32")
 
 
 def _lookup_elements(site: Site) -> None:
     x, table, y = site.inputs[0].element, site.inputs[1].element, site.outputs[0].element
-    if isinstance(x, Float) or x.bits > 16 or table != y:
+    if isinstance(x, Float) or isinstance(y, Float) or x.bits > 16 or table != y or x.axis is not None:
         raise BadInput("lookup takes an integer of at most 16 bits and a table of the result's type")
     if site.inputs[1].shape != (2**x.bits,):
         raise BadInput(f"a table of shape {list(site.inputs[1].shape)}, [{2**x.bits}] is needed")

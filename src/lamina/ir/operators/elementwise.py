@@ -15,7 +15,17 @@ import numpy as np
 from lamina.core.errors import BadInput
 from lamina.ir import integers as rules
 from lamina.ir.network import Array
-from lamina.ir.operators._table import Attributes, Operator, Shape, Site, elementwise_nest, same_element, stored
+from lamina.ir.operators._table import (
+    Attributes,
+    Operator,
+    Shape,
+    Site,
+    elementwise_nest,
+    rescalable,
+    same_element,
+    stored,
+)
+from lamina.ir.types import Float
 
 
 def _same(shapes: Sequence[Shape], attributes: Attributes) -> Shape:
@@ -62,6 +72,17 @@ def _add_integers(arrays: Sequence[Array], site: Site) -> Array:
     )
 
 
+def _add_elements(site: Site) -> None:
+    """Floats of one width; integers whose rescaling is defined and stays inside int64."""
+    a, b, y = (t.element for t in (*site.inputs, *site.outputs))
+    if isinstance(a, Float) or isinstance(b, Float) or isinstance(y, Float):
+        if len({a, b, y}) > 1:
+            raise BadInput(f"operands of different types meet: {a}, {b} and {y}")
+        return
+    for operand in (a, b):
+        rescalable(operand, y, str(site.attributes["rounding"]))
+
+
 def _unary(name: str, summary: str, function: Callable[[Array], Array], ops: int, **more: Any) -> Operator:
     return Operator(
         name=name,
@@ -102,6 +123,7 @@ OPERATORS = (
         shape=_broadcast,
         run=lambda arrays, attributes: arrays[0] + arrays[1],
         integers=_add_integers,
+        elements=_add_elements,
         nest=lambda site: elementwise_nest(site, operands=2),
     ),
 )

@@ -19,6 +19,7 @@ from lamina.ir.network import Array, Attribute
 from lamina.ir.operators._table import Attributes, Operator, Shape, Site, stored
 from lamina.ir.types import Fixed, Float, Integer
 
+MOST_PADDED = 2**40  # numbers of a padded input
 INTEGER_ATTRIBUTES: Mapping[str, Attribute | type] = {
     "rounding": "power_of_two",  # power_of_two | float | truncate
     "products": "exact",  # exact | truncated
@@ -54,6 +55,8 @@ def _conv_shape(shapes: Sequence[Shape], attributes: Attributes) -> Shape:
         raise BadInput(f"{x[1]} input and {w[0]} output channels do not fit weights {list(w)} in {groups} groups")
     _bias_shape(shapes, w[0])
     top, bottom, left, right = attributes["padding"]
+    if x[0] * x[1] * (x[2] + top + bottom) * (x[3] + left + right) > MOST_PADDED:
+        raise BadInput(f"padding {attributes['padding']} makes more than 2^40 numbers of {list(x)}")
     p = output_size(x[2], top, bottom, w[2], attributes["stride"][0], attributes["dilation"][0])
     q = output_size(x[3], left, right, w[3], attributes["stride"][1], attributes["dilation"][1])
     return (x[0], w[0], p, q)
@@ -126,6 +129,20 @@ def fraction_bits(w: Fixed | Integer) -> int:
     return -rules.exponent(w.scale[0])
 
 
+def bias_scale(x: Fixed | Integer, w: Fixed | Integer, products: str = "exact") -> tuple[float, ...]:
+    """The accumulator's scale, which the bias has: s_x s_w in float32; truncated products leave the input's scale."""
+    kept = 2.0 ** fraction_bits(w) if products == "truncated" else 1.0
+    with np.errstate(over="ignore", under="ignore"):
+        return tuple(float(s) * kept for s in np.float32(x.scale[0]) * np.array(w.scale, np.float32))
+
+
+def shifts(site: Site) -> list[int]:
+    """The right shift of the accumulators, one entry or one per channel; raises where a scale is no power of two."""
+    x, w, y = (stored(t) for t in (site.inputs[0], site.inputs[1], site.outputs[0]))
+    dropped = fraction_bits(w) if site.attributes["products"] == "truncated" else 0
+    return [int(shift) - dropped for shift in rules.accumulator_exponents(x, w, y)]
+
+
 def _integers(accumulate: Callable[..., Array], axis: int) -> Callable[[Sequence[Array], Site], Array]:
     def meaning(arrays: Sequence[Array], site: Site) -> Array:
         x, w, y = (stored(t) for t in (site.inputs[0], site.inputs[1], site.outputs[0]))
@@ -168,12 +185,15 @@ def _elements(site: Site) -> None:
         raise BadInput("weights are symmetric with scales per output channel at most, activations have one scale")
     if w.axis == 0 and len(w.scale) != site.inputs[1].shape[0]:
         raise BadInput(f"{len(w.scale)} weight scales for {site.inputs[1].shape[0]} output channels")
-    if rounding != "float":
-        rules.accumulator_exponents(x, w, y)
-        if rounding == "truncate" and (x.zero_point or y.zero_point):
-            raise BadInput("truncation is defined for zero points of 0")
-    if products == "truncated" and (w.axis is not None or fraction_bits(w) < 0):
-        raise BadInput("truncated products need one weight scale of at most 1")
+    if rounding == "truncate" and (x.zero_point or y.zero_point):
+        raise BadInput("truncation is defined for zero points of 0")
+    if products == "truncated" and (rounding == "float" or w.axis is not None or not 0 <= fraction_bits(w) <= 62):
+        raise BadInput("truncated products need shifts, not rounding 'float', and one weight scale in 2^-62 to 1")
+    if rounding == "float":
+        rules.check_multipliers(rules.multipliers(x, w, y))
+    else:
+        for shift in {int(shift) for shift in shifts(site)}:
+            rules.check_shift(shift)
     if site.attributes["accumulator"] not in (32, 64):
         raise BadInput(f"an accumulator of {site.attributes['accumulator']} bits: 32 or 64 are allowed")
     if len(site.inputs) > 2:
@@ -184,10 +204,15 @@ def _bias_element(site: Site, x: Integer | Fixed, w: Integer | Fixed) -> None:
     bias = site.inputs[2].element
     if isinstance(bias, Float) or bias.zero_point:
         raise BadInput(f"an integer layer has an integer bias with zero point 0, not {bias}")
-    kept = 2.0 ** fraction_bits(w) if site.attributes["products"] == "truncated" else 1.0
-    wanted = tuple(float(np.float32(x.scale[0]) * np.float32(s)) * kept for s in w.scale)
+    wanted = bias_scale(x, w, str(site.attributes["products"]))
     if bias.scale != wanted:
-        raise BadInput(f"the bias has scale {bias.scale[0]!r}, the accumulator's is {wanted[0]!r}")
+        given, right = next(
+            ((a, b) for a, b in zip(bias.scale, wanted, strict=False) if a != b), (bias.scale[0], wanted[0])
+        )
+        raise BadInput(
+            f"the bias has {len(bias.scale)} scales with {given!r} where the accumulator's "
+            f"(input's times weights') has {len(wanted)} with {right!r}"
+        )
 
 
 def _conv_nest(site: Site) -> dict[str, Any]:

@@ -15,7 +15,7 @@ import numpy as np
 from lamina.core.errors import BadInput
 from lamina.ir import integers as rules
 from lamina.ir.network import Array
-from lamina.ir.operators._table import Attributes, Operator, Shape, Site, same_element, stored
+from lamina.ir.operators._table import Attributes, Operator, Shape, Site, rescalable, same_element, stored
 from lamina.ir.operators.multiply import output_size, windows
 from lamina.ir.types import Float
 
@@ -33,6 +33,15 @@ def _shape(shapes: Sequence[Shape], attributes: Attributes) -> Shape:
     p = output_size(x[2], top, bottom, kernel[0], attributes["stride"][0], attributes["dilation"][0])
     q = output_size(x[3], left, right, kernel[1], attributes["stride"][1], attributes["dilation"][1])
     return (x[0], x[1], p, q)
+
+
+def _max_shape(shapes: Sequence[Shape], attributes: Attributes) -> Shape:
+    """As `_shape`; and every window sees a number: taps no further apart than the input is long cannot all miss it."""
+    shape = _shape(shapes, attributes)
+    (top, bottom, left, right), dilation = attributes["padding"], attributes["dilation"]
+    if (max(top, bottom) and dilation[0] > shapes[0][2]) or (max(left, right) and dilation[1] > shapes[0][3]):
+        raise BadInput(f"a window of dilation {dilation} would see padding alone: the maximum of nothing")
+    return shape
 
 
 def _max(arrays: Sequence[Array], attributes: Attributes) -> Array:
@@ -57,10 +66,8 @@ def _average_elements(site: Site) -> None:
     x, y = site.inputs[0].element, site.outputs[0].element
     if isinstance(x, Float) or isinstance(y, Float):
         same_element(site)
-    elif site.attributes["rounding"] not in rules.ROUNDINGS:
-        raise BadInput(f"rounding {site.attributes['rounding']!r}: {', '.join(rules.ROUNDINGS)} are allowed")
-    elif site.attributes["rounding"] != "float":
-        rules.exponent(x.scale[0]), rules.exponent(y.scale[0])
+    else:
+        rescalable(x, y, str(site.attributes["rounding"]), divisor=prod(site.attributes["kernel"]))
 
 
 def _nest(site: Site) -> dict[str, Any]:
@@ -89,7 +96,7 @@ OPERATORS = (
         summary="maximum of each window",
         arity=(1, 1),
         attributes=ATTRIBUTES,
-        shape=_shape,
+        shape=_max_shape,
         run=_max,
         integers=lambda arrays, site: _max(arrays, site.attributes),
         nest=_nest,
