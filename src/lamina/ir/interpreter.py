@@ -60,8 +60,12 @@ def _fitted(network: Network, inputs: Mapping[str, Array]) -> Network:
         shape = np.shape(inputs[name])
         if len(shape) != len(type_.shape) or shape[1:] != type_.shape[1:] or 0 in shape:
             raise BadInput(f"input {name!r} has shape {list(shape)}, {list(type_.shape)} is needed (any batch)")
-    batch = np.shape(next(iter(inputs.values())))[:1]
-    return network if not batch or batch[0] == network.batch else network.with_batch(batch[0])
+    if all(np.shape(inputs[name]) == type_.shape for name, type_ in network.inputs.items()):
+        return network
+    batches = {name: np.shape(inputs[name])[0] for name, type_ in network.inputs.items() if type_.shape}
+    if len({*batches.values()}) > 1:
+        raise BadInput(f"inputs of different batches: {', '.join(f'{n} has {b}' for n, b in batches.items())}")
+    return network.with_batch(next(iter(batches.values())))
 
 
 def _input(name: str, array: Array, type_: Type) -> Array:
@@ -69,6 +73,8 @@ def _input(name: str, array: Array, type_: Type) -> Array:
     if isinstance(type_.element, Float):
         if array.dtype.kind not in "fiub":
             raise BadInput(f"input {name!r} is an array of {array.dtype}: numbers are needed")
+        if array.dtype.kind == "f" and np.isnan(array).any():
+            raise BadInput(f"input {name!r} holds NaN: numbers are needed")
         return array.astype(type_.element.storage)
     if array.dtype.kind not in "iu":
         raise BadInput(f"input {name!r} is an array of {array.dtype}: {type_.element} takes stored integers")

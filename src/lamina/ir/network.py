@@ -74,8 +74,8 @@ class Network:
 
     @property
     def batch(self) -> int:
-        """Axis 0 of the first input."""
-        return next(iter(self.inputs.values())).shape[0]
+        """Axis 0 of the first input that has axes."""
+        return next((type_.shape[0] for type_ in self.inputs.values() if type_.shape), 1)
 
     @property
     def parameters(self) -> int:

@@ -27,13 +27,19 @@ def tensors(networks: list[Network]) -> dict[str, Array]:
 
 
 def save(networks: list[Network], path: Path) -> None:
-    """Write `path` (.lamina) and its weights beside it, weights first: a reader never sees a text without them."""
+    """Write `path` (.lamina) and its weights beside it, weights first: a reader never sees a text without them.
+
+    Raises `BadInput` where some constants have data and others only a shape: that is neither kind of file.
+    """
     from safetensors.numpy import save as to_bytes
 
     arrays = {name: np.ascontiguousarray(array) for name, array in tensors(networks).items()}
     if not arrays:
         files.write(path, print_file(networks).encode())
         return
+    lacking = [name for name in _names(networks) if name not in arrays]
+    if lacking:
+        raise BadInput(f"{path}: {lacking[0]!r} has no weights while others have: lower the network again")
     data = to_bytes(arrays)
     files.write(path.with_suffix(".safetensors"), data)
     files.write(path, print_file(networks, files.sha256(data)).encode())
@@ -46,9 +52,8 @@ def load(path: Path) -> list[Network]:
     except UnicodeDecodeError as e:
         raise BadInput(f"{path}: not a .lamina text (not UTF-8)") from e
     checksum = weights_checksum(text)
-    weights = None
+    weights, beside = None, path.with_suffix(".safetensors")
     if checksum is not None:
-        beside = path.with_suffix(".safetensors")
         if not beside.exists():
             raise BadInput(f"{path}: its weights {beside.name} are missing: keep both files together")
         data = files.read(beside)
@@ -58,9 +63,17 @@ def load(path: Path) -> list[Network]:
             )
         weights = read_safetensors(data, beside)
     try:
-        return parse(text, weights)
+        networks = parse(text, weights)
     except BadInput as e:
         raise BadInput(f"{path}: {e}") from e
+    for name in _names(networks):
+        if weights is not None and name not in weights:
+            raise BadInput(f"{path}: its weights {beside.name} lack {name!r}: lower the network again")
+    return networks
+
+
+def _names(networks: list[Network]) -> list[str]:
+    return [f"{network.name}:{name}" for network in networks for name in network.constants]
 
 
 def read_safetensors(data: bytes, path: Path) -> dict[str, Any]:

@@ -25,7 +25,7 @@ from lamina.core.errors import BadInput, one_line
 from lamina.core.units import MiB
 from lamina.ir.network import Array, Attribute, Constant, Network, Operation
 from lamina.ir.operators import TABLE
-from lamina.ir.types import FLOAT32, Element, Fixed, Float, Integer, Type, number, parse_number
+from lamina.ir.types import Element, Fixed, Float, Integer, Type, number, parse_number
 
 SCHEMA = 1
 MOST_BYTES = 64 * MiB
@@ -37,12 +37,14 @@ _VALUE = re.compile(rf"({_NAME}): (.+)\Z")
 _OPERATION = re.compile(rf"({_NAME}): (\S+) = ([a-z0-9_]+)\(([^()]*)\)((?: [a-z_]+=\S+)*)\Z")
 _OUTPUT = re.compile(rf"({_NAME}) = ({_NAME})\Z")
 _CARRY = re.compile(rf"({_NAME}) -> ({_NAME})\Z")
-_ELEMENT = re.compile(r"(?:f(32|64)|q(\d{1,2})\.(\d{1,2})|([iu])(\d{1,2})(?:\(([^()]*)\))?)\Z")
-_TYPE = re.compile(r"([^\[\] ]+(?:\([^()]*\))?)\[([\d,]*)\]( sparse)?(?: codebook\((\d{1,2})\))?\Z")
+_TYPE = re.compile(
+    r"(?:f(32|64)|q([0-9]{1,2})\.([0-9]{1,2})|([iu])([0-9]{1,2})(?:\(([^()]+)\))?)"
+    r"\[([0-9,]*)\]( sparse)?(?: codebook\(([0-9]{1,2})\))?\Z"
+)
 _FIELD = re.compile(r"(scale|axis|zero)=(\[[^\[\]]*\]|[^,\[\]]+)(?:,|\Z)")
 _WORD = re.compile(r"[a-z_][a-z_0-9]*\Z")
-_INTEGER = re.compile(r"-?\d{1,20}\Z")
-_FLOAT = re.compile(r"-?(?:\d+\.\d*(?:e[+-]?\d{1,3})?|\d+e[+-]?\d{1,3}|2\^-?\d{1,4})\Z")
+_INTEGER = re.compile(r"-?[0-9]{1,20}\Z")
+_FLOAT = re.compile(r"-?(?:[0-9]{1,40}(?:\.[0-9]{0,40})?(?:e[+-]?[0-9]{1,3})?|2\^-?[0-9]{1,4})\Z")
 
 
 def print_network(network: Network) -> str:
@@ -111,13 +113,13 @@ def parse(text: str, weights: Mapping[str, Array] | None = None) -> list[Network
     lines = text.split("\n")
     if len(lines) > MOST_LINES:
         raise BadInput(f"the text has {len(lines)} lines, at most {MOST_LINES} are read")
-    if not re.fullmatch(r"lamina \d{1,9}", lines[0]):
+    if not re.fullmatch(r"lamina [0-9]{1,9}", lines[0]):
         raise BadInput("line 1: not a .lamina text: it begins with 'lamina 1'")
     if lines[0] != f"lamina {SCHEMA}":
         raise BadInput(
             f"line 1: schema {lines[0][7:]}, this Lamina reads schema {SCHEMA}: use the version that wrote it"
         )
-    networks: list[Network] = []
+    networks: dict[str, Network] = {}
     draft: _Draft | None = None
     for index, line in enumerate(lines[1:], start=2):
         if not line.strip() or (index == 2 and re.fullmatch(r"weights [0-9a-f]{64}", line)):
@@ -132,27 +134,25 @@ def parse(text: str, weights: Mapping[str, Array] | None = None) -> list[Network
         raise BadInput(f"line {len(lines)}: network {draft.name!r} has no end: the text is cut short")
     if not networks:
         raise BadInput("the text holds no network")
-    return networks
+    return [*networks.values()]
 
 
-def _line(line: str, draft: _Draft | None, networks: list[Network], weights: Mapping[str, Array]) -> _Draft | None:
+def _line(line: str, draft: _Draft | None, networks: dict[str, Network], weights: Mapping[str, Array]) -> _Draft | None:
     word, _, rest = line.partition(" ")
     if draft is None:
         if word != "network" or not re.fullmatch(_NAME, rest):
             raise BadInput(f"{one_line(line, 60)!r}: 'network NAME' is expected")
-        if any(n.name == rest for n in networks):
+        if rest in networks:
             raise BadInput(f"network {one_line(rest, 60)!r} is there twice")
         return _Draft(name=rest)
     if line == "end":
-        networks.append(
-            Network(
-                name=draft.name,
-                inputs=draft.inputs,
-                constants=draft.constants,
-                operations=tuple(draft.operations),
-                outputs=draft.outputs,
-                carry=draft.carry,
-            )
+        networks[draft.name] = Network(
+            name=draft.name,
+            inputs=draft.inputs,
+            constants=draft.constants,
+            operations=tuple(draft.operations),
+            outputs=draft.outputs,
+            carry=draft.carry,
         )
         return None
     if operation := _OPERATION.match(line):
@@ -213,37 +213,29 @@ def _parse_scalar(text: str) -> Any:
 
 
 def parse_type(text: str) -> Type:
-    """`u8(scale=2^-8)[1,1,28,28]` as a `Type`."""
-    match = (
-        _TYPE.match(text.replace("(scale=[", "(scale=<").replace("],axis", ">,axis"))
-        if "scale=[" in text
-        else _TYPE.match(text)
-    )
+    """`u8(scale=2^-8)[1,1,28,28]` as a `Type`; raises `BadInput`."""
+    match = _TYPE.match(text)
     if not match:
-        raise BadInput(f"{one_line(text, 60)!r} is not a type such as f32[1,28,28]")
-    element = match[1].replace("<", "[").replace(">", "]")
-    sizes = match[2].split(",") if match[2] else []
+        raise BadInput(
+            f"{one_line(text, 60)!r} is not a type: f32[1,28,28], f64[..], i8[..], u8(scale=2^-8)[..] and q6.10[..] are"
+        )
+    width, whole, fraction, sign, bits, fields, shape, sparse, codebook = match.groups()
+    element: Element
+    if width:
+        element = Float(bits=int(width))
+    elif whole:
+        element = Fixed(integer_bits=int(whole), fraction_bits=int(fraction))
+    else:
+        element = Integer(bits=int(bits), signed=sign == "i", **_parse_fields(fields or ""))
+    sizes = shape.split(",") if shape else []
     if any(not size or len(size) > 15 for size in sizes):
-        raise BadInput(f"shape [{one_line(match[2], 60)}]: sizes are positive integers")
+        raise BadInput(f"shape [{one_line(shape, 60)}]: sizes are positive integers of at most 15 digits")
     return Type(
         shape=tuple(map(int, sizes)),
-        element=_parse_element(element),
-        sparse=match[3] is not None,
-        codebook_bits=int(match[4]) if match[4] else None,
+        element=element,
+        sparse=sparse is not None,
+        codebook_bits=int(codebook) if codebook else None,
     )
-
-
-def _parse_element(text: str) -> Element:
-    match = _ELEMENT.match(text)
-    if not match:
-        raise BadInput(f"{one_line(text, 60)!r} is not an element type: f32, f64, i8, u8(scale=2^-8), q6.10")
-    width, integer_bits, fraction_bits, sign, bits, fields = match.groups()
-    if width:
-        return FLOAT32 if width == "32" else Float(bits=64)
-    if integer_bits:
-        return Fixed(integer_bits=int(integer_bits), fraction_bits=int(fraction_bits))
-    given = _parse_fields(fields or "")
-    return Integer(bits=int(bits), signed=sign == "i", **given)
 
 
 def _parse_fields(text: str) -> dict[str, Any]:

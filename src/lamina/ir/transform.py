@@ -8,10 +8,16 @@ from lamina.ir.types import Type
 
 
 def with_batch(network: Network, batch: int) -> Network:
-    """`network` with axis 0 of every input replaced by `batch` and every shape inferred again."""
+    """`network` with axis 0 of every input replaced by `batch` and every shape inferred again.
+
+    Raises `BadInput` where a shape inside does not follow (a reshape to fixed sizes, a constant of the old batch).
+    """
     if batch < 1:
         raise BadInput(f"a batch of {batch}: at least 1 is needed")
-    inputs = {name: type_.with_shape((batch, *type_.shape[1:])) for name, type_ in network.inputs.items()}
+    inputs = {
+        name: type_.with_shape((batch, *type_.shape[1:])) if type_.shape else type_
+        for name, type_ in network.inputs.items()
+    }
     types: dict[str, Type] = {**inputs, **{name: c.type for name, c in network.constants.items()}}
     operations = []
     for operation in network.operations:
@@ -30,24 +36,23 @@ def with_batch(network: Network, batch: int) -> Network:
 def integer_core(network: Network) -> Network:
     """`network` without the quantise at its inputs and the dequantise at its outputs: integers in, integers out.
 
-    A network with no integers inside is returned as it is.
+    A border that something else also reads stays; a network with no integers inside is returned as it is.
     """
-    inputs = dict(network.inputs)
+    inputs, outputs = dict(network.inputs), dict(network.outputs)
     renamed: dict[str, str] = {}
-    operations = list(network.operations)
+    gone: set[str] = set()
     for operation in network.operations:
-        source = operation.inputs[0]
-        if operation.operator == "quantise" and source in inputs and [*network.consumers(source)] == [operation]:
-            inputs[source] = operation.outputs[operation.name]
-            renamed[operation.name] = source
-            operations.remove(operation)
-    outputs = dict(network.outputs)
-    for name, value in network.outputs.items():
-        last = network.producer(value)
-        if last is not None and last.operator == "dequantise" and not [*network.consumers(value)]:
-            outputs[name] = last.inputs[0]
-            if last in operations and [*network.outputs.values()].count(value) == 1:
-                operations.remove(last)
+        source, result = operation.inputs[0], operation.name
+        alone = [*network.consumers(source)] == [operation]
+        if operation.operator == "quantise" and source in inputs and alone and not _ends_at(network, source):
+            inputs[source] = operation.outputs[result]
+            renamed[result] = source
+            gone.add(result)
+        if operation.operator == "dequantise" and _ends_at(network, result) and not [*network.consumers(result)]:
+            if network.carry and any(network.outputs[name] == result for name in network.carry):
+                continue
+            outputs.update((name, source) for name, value in network.outputs.items() if value == result)
+            gone.add(result)
     moved = tuple(
         Operation(
             operator=o.operator,
@@ -55,7 +60,13 @@ def integer_core(network: Network) -> Network:
             outputs=o.outputs,
             attributes=o.attributes,
         )
-        for o in operations
+        for o in network.operations
+        if o.name not in gone
     )
     ends = {name: renamed.get(value, value) for name, value in outputs.items()}
     return network.replaced(inputs=inputs, operations=moved, outputs=ends)
+
+
+def _ends_at(network: Network, value: str) -> bool:
+    """Whether `value` leaves the network, or comes back into it from the call before."""
+    return value in network.outputs.values() or value in network.carry.values()
