@@ -80,7 +80,9 @@ class Network:
     @property
     def parameters(self) -> int:
         """Numbers in the constants that operations use as weights, zeros included; look-up tables do not count."""
-        tables = {o.inputs[1] for o in self.operations if o.operator == "lookup"}
+        tables = {
+            name for o in self.operations if o.operator in ("lookup", "piecewise_linear") for name in o.inputs[1:]
+        }
         return sum(c.type.size for name, c in self.constants.items() if name not in tables)
 
     @property
