@@ -2,8 +2,8 @@
 
     magic "LMN\\x1a" · version 1 byte · header length 4 bytes · header · coded tensors · BLAKE2b-128 of all before it
 
-The header holds the text (raw or zlib, whichever is shorter) and, per tensor, name, dtype, coding, shape and coded size;
-docs/packed.md has every byte, well enough to write another reader. It is read front to back with bounded memory:
+The header holds the text (raw or zlib, whichever is shorter) and, per tensor, name, dtype, coding, shape and coded
+size; docs/packed.md has every byte, well enough to write another reader. It is read front to back with bounded memory:
 a length is checked against the file's size, a shape against the bytes that carry it, before anything is made of it.
 An unknown version, dtype or coding is refused by name; so is anything after the end, and any altered byte.
 
@@ -115,8 +115,8 @@ def read(path: Path) -> tuple[str, dict[str, Array]]:
 def sizes(data: bytes) -> list[dict[str, Any]]:
     """One row per tensor, and the rows "header" and "total": where the bytes of a packed file are.
 
-    Fields: name, coding, weights, nonzeros, entries (of the codebook), gap_bits, float_bytes (4 per weight), bytes, and of
-    these codebook_bytes, index_bytes, values_bytes; then the same three as bits per weight (the paper's table).
+    Fields: name, coding, weights, nonzeros, entries (of the codebook), gap_bits, float_bytes (4 per weight), bytes, and
+    of these codebook_bytes, index_bytes, values_bytes; then the same three as bits per weight (the paper's table).
     """
     text, entries = _open(io.BytesIO(data), len(data))
     rows = []

@@ -1,18 +1,18 @@
 """Magnitude pruning: the smallest weights become zero, little by little, and the others are trained to make up for it.
 
     mask        m_i = 1 for the round(d n) largest |w_i| of a layer with n weights and density d
-    schedule    d(t) = d_end + (d_now - d_end) (1 - t / ramp)^3    for t < ramp, then d_end;   t in (0, 1] of the retraining
+    schedule    d(t) = d_end + (d_now - d_end) (1 - t / ramp)^3    for t < ramp, then d_end;   t in (0, 1]
     update      w <- m w                                             after each step: what is pruned stays zero
 
-Only the weights of convolutions and linear layers are pruned (two axes or more); biases stay. Densities are told per layer,
-or follow from one target for the whole network by a rule whose result the caller sees before anything is pruned:
+Only the weights of convolutions and linear layers are pruned (two axes or more); biases stay. Densities are told per
+layer, or follow from one target for the whole network by a rule whose result the caller sees before it is applied:
 
     deviation   keep |w| > q std(w) in each layer, one q for all         (Han et al. 2015, the "quality parameter")
     lamp        keep the largest w_i^2 / sum_{|w_j| >= |w_i|} w_j^2       (Lee et al. 2021: layer-adaptive magnitude)
 
 Shapes     weights of any shape; a mask is bool of its weight's shape. Densities are shares of non-zeros in (0, 1].
-Paper      Han et al. 2015, https://arxiv.org/abs/1506.02626; Zhu and Gupta 2017 (schedule), https://arxiv.org/abs/1710.01878;
-           Lee et al. 2021, https://arxiv.org/abs/2010.07611
+Paper      Han et al. 2015, https://arxiv.org/abs/1506.02626; Zhu and Gupta 2017, https://arxiv.org/abs/1710.01878
+           (schedule); Lee et al. 2021, https://arxiv.org/abs/2010.07611
 """
 
 from collections.abc import Callable, Mapping

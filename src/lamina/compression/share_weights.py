@@ -1,12 +1,12 @@
 """Weight sharing: the weights of a layer take few distinct values, and the values are trained.
 
-    share      minimise sum_i (w_i - c[k_i])^2     k-means in one dimension, Lloyd from centroids evenly spaced in [min, max]
+    share      minimise sum_i (w_i - c[k_i])^2     k-means in one dimension, Lloyd from evenly spaced centroids
     retrain    w_i = c[k_i] in the forward pass;   dL/dc_k = sum_{i: k_i = k} dL/dw_i      the indices k_i stay
     zero       weights that pruning set to zero stay zero: they are outside the codebook
 
-On sorted values a cluster is an interval, so that a Lloyd step is one binary search of the midpoints and differences of a
-running sum. While training, the layer's weight is a torch parametrisation whose only parameter is the codebook; afterwards
-it is a plain weight again, holding codebook values exactly.
+On sorted values a cluster is an interval, so that a Lloyd step is one binary search of the midpoints and differences of
+a running sum. While training, the layer's weight is a torch parametrisation whose only parameter is the codebook;
+afterwards it is a plain weight again, holding codebook values exactly.
 
 Shapes     N weights, K codebook entries (some K may stay empty and are dropped)
 Paper      Han et al., "Deep Compression", ICLR 2016, https://arxiv.org/abs/1510.00149, section 4
@@ -100,7 +100,7 @@ class Shared(nn.Module):
         return self.start
 
     def forward(self, codebook: Tensor) -> Tensor:
-        flat: Tensor = _Gather.apply(codebook, self.index, self.places, self.shape.numel())  # type: ignore[no-untyped-call]
+        flat: Tensor = _Gather.apply(codebook, self.index, self.places, self.shape.numel())
         return flat.reshape(self.shape)
 
 
@@ -117,6 +117,10 @@ def detach(model: nn.Module, clusters: Mapping[str, int]) -> None:
     for name in clusters:
         module = model.get_submodule(name.rpartition(".")[0])
         parametrize.remove_parametrizations(module, "weight", leave_parametrized=True)
+        # registered again, so that parameters keep their order: weight, bias
+        bias = module.bias
+        del module.bias
+        module.register_parameter("bias", bias)
 
 
 def share_weights(model: nn.Module, clusters: Mapping[str, int], *, retrain: Retrain | None = None) -> dict[str, int]:
