@@ -160,9 +160,9 @@ def tie_rich_network(rounding: str = "power_of_two", *, batch: int = 1) -> Netwo
     def activation(exponent: int) -> Integer:
         return Integer(bits=8, signed=not unsigned, scale=(2.0**exponent,), zero_point=128 if unsigned else 0)
 
-    def weights(name: str, shape: tuple[int, ...]) -> str:
+    def weights(name: str, shape: tuple[int, ...], most: int) -> str:
         element = Integer(bits=8, signed=True, scale=(0.25,))
-        return b.const(name, b.rng.integers(-3, 4, shape), Type(shape=shape, element=element))
+        return b.const(name, b.rng.integers(-most, most + 1, shape), Type(shape=shape, element=element))
 
     def bias(name: str, k: int, exponent: int) -> str:
         element = Integer(bits=32, signed=True, scale=(2.0**exponent,))
@@ -172,7 +172,7 @@ def tie_rich_network(rounding: str = "power_of_two", *, batch: int = 1) -> Netwo
     b.op("quantise", ("x",), (batch, 2, 7, 7), activation(-4))
     first = b.op(
         "conv2d",
-        (b.value, weights("conv1.weight", (4, 2, 3, 3)), bias("conv1.bias", 4, -6)),
+        (b.value, weights("conv1.weight", (4, 2, 3, 3), 1), bias("conv1.bias", 4, -6)),
         (batch, 4, 7, 7),
         activation(-3),
         padding=(1, 1, 1, 1),
@@ -180,7 +180,7 @@ def tie_rich_network(rounding: str = "power_of_two", *, batch: int = 1) -> Netwo
     )
     second = b.op(
         "conv2d",
-        (first, weights("conv2.weight", (4, 2, 1, 1)), bias("conv2.bias", 4, -5)),
+        (first, weights("conv2.weight", (4, 2, 1, 1), 3), bias("conv2.bias", 4, -5)),
         (batch, 4, 7, 7),
         activation(-4),
         groups=2,
@@ -190,7 +190,11 @@ def tie_rich_network(rounding: str = "power_of_two", *, batch: int = 1) -> Netwo
     b.op("average_pool2d", (b.value,), (batch, 4, 3, 3), activation(-3), kernel=(2, 2), stride=(2, 2), **extra)
     b.op("flatten", (b.value,), (batch, 36), b.element)
     b.op(
-        "linear", (b.value, weights("fc.weight", (6, 36)), bias("fc.bias", 6, -5)), (batch, 6), activation(-3), **extra
+        "linear",
+        (b.value, weights("fc.weight", (6, 36), 2), bias("fc.bias", 6, -5)),
+        (batch, 6),
+        activation(-3),
+        **extra,
     )
     b.op("dequantise", (b.value,), (batch, 6), Float())
     return b.finish("ties", {"y": b.value})
