@@ -1,0 +1,97 @@
+"""C functions that several operations share; a network's source holds those it uses, under its own prefix.
+
+    round_shift32/64   round_half_even(a / 2^k): the floor, plus one where the rest is above half, or half and odd
+    divide             round_half_even(a / d)
+    scale              clip(rint(a m)) in float32: clipped while still a float, so that no conversion overflows
+    clip32/64          into low..high
+
+Shifts of negative numbers are arithmetic on every compiler that C99 code of this kind meets; the host test would show it.
+"""
+
+from lamina.export._c_text import fill
+
+HELPERS = {
+    "round_shift32": """
+/* round_half_even(a / 2^k), 1 <= k <= 30 */
+static int32_t ${p}_round_shift32(int32_t a, int k)
+{
+    const int32_t floor = a >> k, rest = a & (((int32_t)1 << k) - 1);
+    return floor + (rest + (floor & 1) > (int32_t)1 << (k - 1));
+}
+""",
+    "round_shift64": """
+/* round_half_even(a / 2^k), -31 <= k <= 62 */
+static int64_t ${p}_round_shift64(int64_t a, int k)
+{
+    if (k <= 0) {
+        return a * ((int64_t)1 << -k);
+    }
+    const int64_t floor = a >> k, rest = a & (((int64_t)1 << k) - 1);
+    return floor + (rest + (floor & 1) > (int64_t)1 << (k - 1));
+}
+""",
+    "floor_shift32": """
+/* floor(a / 2^k), 1 <= k <= 30 */
+static int32_t ${p}_floor_shift32(int32_t a, int k)
+{
+    return a >> k;
+}
+""",
+    "floor_shift64": """
+/* floor(a / 2^k), -31 <= k <= 62 */
+static int64_t ${p}_floor_shift64(int64_t a, int k)
+{
+    return k <= 0 ? a * ((int64_t)1 << -k) : a >> k;
+}
+""",
+    "divide": """
+/* round_half_even(a / d), d > 0 */
+static int64_t ${p}_divide(int64_t a, int64_t d)
+{
+    int64_t floor = a / d, rest = a % d;
+    if (rest < 0) {
+        rest += d;
+        floor -= 1;
+    }
+    return floor + (rest > d - rest || (rest == d - rest && (floor & 1) == 1));
+}
+""",
+    "floor_divide": """
+/* floor(a / d), d > 0 */
+static int64_t ${p}_floor_divide(int64_t a, int64_t d)
+{
+    return a / d - (a % d < 0);
+}
+""",
+    "clip32": """
+static int32_t ${p}_clip32(int32_t v, int32_t low, int32_t high)
+{
+    return v < low ? low : v > high ? high : v;
+}
+""",
+    "clip64": """
+static int64_t ${p}_clip64(int64_t v, int64_t low, int64_t high)
+{
+    return v < low ? low : v > high ? high : v;
+}
+""",
+    "nearest32": """
+/* rint(v) within low..high; v not a number gives low */
+static int32_t ${p}_nearest32(float v, float low, float high)
+{
+    return (int32_t)rintf(!(v > low) ? low : v > high ? high : v);
+}
+""",
+    "nearest64": """
+/* rint(v), at most 2^62 either way; v not a number gives -2^62 */
+static int64_t ${p}_nearest64(float v)
+{
+    return (int64_t)rintf(!(v > -0x1p62f) ? -0x1p62f : v > 0x1p62f ? 0x1p62f : v);
+}
+""",
+}
+
+
+def functions(prefix: str, used: set[str]) -> str:
+    """The text of the helpers named in `used`, in table order."""
+    return "".join(fill(text, p=prefix) for name, text in HELPERS.items() if name in used)

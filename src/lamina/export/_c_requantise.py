@@ -1,0 +1,91 @@
+"""The end of every integer operation in C: from an exact sum to the stored integer of the result.
+
+    power_of_two   a shift rounded half to even; one shift, or a table with one per channel
+    float          rint((float)a * m): one m, or a table
+    truncate       an arithmetic shift
+
+Each is an expression in `a` (the sum) and `k` (the channel). Sums of 32 bits with shifts of 1 to 30 stay in 32 bits,
+anything else is done in 64, which the network's checker has proven to be enough. `ir.integers` is the definition.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lamina.export._c_text import ctype, real, whole
+from lamina.ir import integers as rules
+from lamina.ir.integers import Quantised
+from lamina.ir.network import Array
+
+_NARROW = 16  # results of up to so many bits are exact floats with room to spare
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Finish:
+    expression: str  # the stored integer, already of the result's C type
+    stored: Mapping[str, Array] = field(default_factory=dict)  # tables it indexes by k
+    helpers: tuple[str, ...] = ()
+
+
+def by_multiplier(m: NDArray[np.float32], y: Quantised, *, low: int, prefix: str) -> Finish:
+    """clip(rint((float)a m) + zero point), not below `low`, with one m or one per channel."""
+    table: dict[str, Array] = {} if (m == m[0]).all() else {"multiplier": m}
+    factor = "multiplier[k]" if table else real(m[0])
+    expression, helpers = nearest(f"(float)a * {factor}", y, low=low, prefix=prefix)
+    return Finish(expression=expression, stored=table, helpers=helpers)
+
+
+def by_shift(shifts: list[int], y: Quantised, *, rounding: str, bits: int, low: int, prefix: str) -> Finish:
+    """clip(round(a / 2^shift) + zero point), not below `low`, with one shift or one per channel; a has `bits` bits."""
+    least, most = min(shifts), max(shifts)
+    table: dict[str, Array] = {} if least == most else {"shift": np.array(shifts, np.int8)}
+    k = "shift[k]" if table else str(least)
+    width = 32 if bits <= 32 and y.bits <= _NARROW and least >= 1 and most <= 30 else 64
+    helper = f"{'floor' if rounding == 'truncate' else 'round'}_shift{width}"
+    return Finish(
+        expression=clipped(f"{prefix}_{helper}(a, {k}){plus(y.zero_point)}", y, width=width, low=low, prefix=prefix),
+        stored=table,
+        helpers=(helper, f"clip{width}"),
+    )
+
+
+def nearest(value: str, y: Quantised, *, low: int, prefix: str) -> tuple[str, tuple[str, ...]]:
+    """clip(rint(value) + zero point) of a float expression, and the helpers it needs."""
+    if y.bits <= _NARROW:
+        bounds = f"{real(low - y.zero_point)}, {real(y.high - y.zero_point)}"
+        return f"({ctype(y.storage)})({prefix}_nearest32({value}, {bounds}){plus(y.zero_point)})", ("nearest32",)
+    inner = f"{prefix}_nearest64({value}){plus(y.zero_point)}"
+    return clipped(inner, y, width=64, low=low, prefix=prefix), ("nearest64", "clip64")
+
+
+def clipped(value: str, y: Quantised, *, width: int, low: int, prefix: str) -> str:
+    """`value` clipped to low..high and converted to the result's type."""
+    return f"({ctype(y.storage)}){prefix}_clip{width}({value}, {whole(low)}, {whole(y.high)})"
+
+
+def rescaled(
+    value: str, x: Quantised, y: Quantised, *, rounding: str, divisor: int, prefix: str
+) -> tuple[str, tuple[str, ...]]:
+    """`value`, an exact centred sum at scale s_x over `divisor`, rounded to scale s_y: an int64 expression."""
+    if rounding == "float":
+        return f"{prefix}_nearest64((float){value} * {real(rules.rescale_multiplier(x, y, divisor))})", ("nearest64",)
+    shift = rules.exponent(y.scale[0]) - rules.exponent(x.scale[0])
+    by = divisor << max(shift, 0)
+    if by & (by - 1) == 0:
+        helper = "floor_shift64" if rounding == "truncate" else "round_shift64"
+        return f"{prefix}_{helper}({value}, {by.bit_length() - 1 - max(-shift, 0)})", (helper,)
+    numerator = f"(int64_t){value} * {whole(1 << -shift)}" if shift < 0 else value
+    helper = "floor_divide" if rounding == "truncate" else "divide"
+    return f"{prefix}_{helper}({numerator}, {whole(by)})", (helper,)
+
+
+def saturated(value: str, y: Quantised, prefix: str) -> str:
+    """An int64 expression of centred integers, offset and clipped to `y`."""
+    return clipped(f"{value}{plus(y.zero_point)}", y, width=64, low=y.low, prefix=prefix)
+
+
+def plus(value: int) -> str:
+    """` + value` as C, nothing for 0."""
+    return "" if value == 0 else f" {'-' if value < 0 else '+'} {whole(abs(value))}"
