@@ -1,10 +1,12 @@
 """The pipeline: what it reports is what the file holds, and the search keeps the drop or says that it could not."""
 
 import copy
+import gzip
 
 import numpy as np
 import pytest
 import torch
+from safetensors.numpy import save
 from torch import nn
 from torch.nn import functional as F
 
@@ -69,6 +71,8 @@ def test_the_stages_are_the_whole(trained):
     small, report = dc.deep_compression(trained, retrain=retrain, evaluate=evaluate, config=config)
     by_hand = copy.deepcopy(trained)
     reached = dc.prune_stage(by_hand, retrain=retrain, config=config)
+    assert report.stages[1].accuracy == evaluate(by_hand)
+    assert report.stages[2].bytes == len(gzip.compress(save(dc.arrays(by_hand)), 9, mtime=0))
     assert reached == pytest.approx({"0.weight": 0.2, "2.weight": 0.5})
     sizes = dc.share_stage(by_hand, retrain=retrain, config=config)
     assert sizes == report.clusters
@@ -85,6 +89,25 @@ def test_the_search_keeps_the_drop_and_takes_the_smallest(trained):
     else:
         assert not good
     assert len(report.tried) < len(dc.DENSITIES) + len(dc.CLUSTERS)
+
+
+def test_the_search_walks_both_lists_and_stops_where_accuracy_falls(trained):
+    def fragile(model: nn.Module) -> float:
+        weight = model[0].weight[model[0].weight != 0]
+        enough = weight.numel() >= 0.05 * 1200 - 20 and torch.unique(weight).numel() >= 5
+        return 0.99 if enough else 0.9
+
+    small, report = dc.deep_compression(trained, retrain=retrain, evaluate=fragile, config=dc.Config(max_drop=0.01))
+    walked = [(one["density"], one["clusters"]) for one in report.tried]
+    last = max(i for i, one in enumerate(report.tried) if one["density"] != report.config.density)
+    assert [density for density, _ in walked[: last + 1]] == list(dc.DENSITIES[: last + 1])
+    assert report.config.density == dc.DENSITIES[last - 1]
+    counts = [count for _, (count,) in walked[last + 1 :]]
+    assert counts == [8, 6, 4][: len(counts)]
+    assert [one["accuracy"] for one in report.tried] == [0.99] * last + [0.9] + [0.99] * (len(counts) - 1) + [0.9]
+    assert report.config.clusters == ([16, *counts][-2],)
+    assert report.met
+    assert fragile(small) == 0.99
 
 
 def test_the_search_for_a_ratio_stops_at_the_first_that_has_it(trained):

@@ -174,6 +174,7 @@ def entry(kind: int, shape: list[int], coded: int, name: bytes = b"w") -> bytes:
         (header(entry(0x40, [3], 12), b"0" * 12), "unknown coding 4"),
         (header(entry(0x07, [3], 12), b"0" * 12), "unknown type 7"),
         (header(entry(0x00, [3], 13), b"0" * 13), "too many"),
+        (header(entry(0x00, [3], 12), b"0" * 13), "follow the last tensor"),
         (header(entry(0x00, [3], 11), b"0" * 11), "needs 12 bytes"),
         (header(entry(0x00, [1] * 9, 4), b"0" * 4), "9 axes"),
         (header(entry(0x00, [3], 12, b"a b"), b"0" * 12), "not plain"),

@@ -36,6 +36,12 @@ def test_clusters_are_those_of_plain_lloyd(seed, clusters, size):
     assert np.array_equal(index, np.searchsorted(used, plain))
 
 
+def test_a_tie_goes_to_the_lower_centroid():
+    codebook, index = share_weights.cluster(np.array([0.0, 2.0, 4.0]), 2)
+    assert codebook.tolist() == [1.0, 4.0]
+    assert index.tolist() == [0, 0, 1]
+
+
 def test_the_start_is_linear():
     # one far outlier: density-based starts would give it no centroid of its own
     codebook, index = share_weights.cluster(np.array([0.0, 0.1, 0.2, 10.0]), 2)
