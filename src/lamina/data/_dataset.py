@@ -1,0 +1,105 @@
+"""A data set: three disjoint splits of tensors in memory, and batches in an order that follows from a key.
+
+    train       what gradients see
+    validation  what choices are made on
+    test        read once, at the end
+
+Shapes    inputs [n, c, h, w] float32 in [0, 1], labels [n] int64; a batch is {"x": inputs, "y": labels}
+"""
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from lamina.core.errors import BadInput
+from lamina.core.seeds import derive
+
+Batch = dict[str, Tensor]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Split:
+    inputs: Tensor
+    labels: Tensor
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def first(self, count: int) -> "Split":
+        """The first `count` examples."""
+        return Split(inputs=self.inputs[:count], labels=self.labels[:count])
+
+    def batches(self, size: int, *, order: Tensor | None = None) -> Iterator[Batch]:
+        """Batches of `size` examples (the last may be smaller) in `order`, or as stored."""
+        for start in range(0, len(self), size):
+            if order is None:
+                yield {"x": self.inputs[start : start + size], "y": self.labels[start : start + size]}
+            else:
+                chosen = order[start : start + size]
+                yield {"x": self.inputs[chosen], "y": self.labels[chosen]}
+
+    def order(self, seed: int, epoch: int) -> Tensor:
+        """The permutation of epoch `epoch`: the same for the same key, in any process."""
+        generator = torch.Generator().manual_seed(derive(seed, "order", epoch))
+        return torch.randperm(len(self), generator=generator)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Dataset:
+    name: str
+    classes: tuple[str, ...]
+    checksum: str  # SHA-256 of what was read
+    train: Split
+    validation: Split
+    test: Split
+
+    def limited(self, count: int) -> "Dataset":
+        """The first `count` training examples and as many of the others at most: for trials and tests."""
+        return Dataset(
+            name=self.name,
+            classes=self.classes,
+            checksum=self.checksum,
+            train=self.train.first(count),
+            validation=self.validation.first(count),
+            test=self.test.first(count),
+        )
+
+
+def from_pixels(
+    name: str,
+    classes: tuple[str, ...],
+    checksum: str,
+    pixels: tuple[np.ndarray, np.ndarray, np.ndarray],
+    labels: tuple[np.ndarray, np.ndarray, np.ndarray],
+) -> Dataset:
+    """A data set of grey pictures, uint8 [n, h, w] and classes [n], for train, validation and test."""
+    splits = []
+    for x, y in zip(pixels, labels, strict=True):
+        if len(y) and not 0 <= int(y.min()) <= int(y.max()) < len(classes):
+            raise BadInput(f"data set {name!r}: labels {y.min()}..{y.max()}, there are {len(classes)} classes")
+        inputs = torch.from_numpy(np.array(x)).to(torch.float32).div_(255).unsqueeze(1)
+        splits.append(Split(inputs=inputs, labels=torch.from_numpy(y.astype(np.int64))))
+    train, validation, test = splits
+    return Dataset(name=name, classes=classes, checksum=checksum, train=train, validation=validation, test=test)
+
+
+def fingerprints(split: Split) -> set[bytes]:
+    """A hash of each example's pixels as bytes, so that the same picture is found in another set."""
+    pixels = (split.inputs * 255).round().to(torch.uint8).flatten(1).numpy()
+    return {hashlib.blake2b(row.tobytes(), digest_size=16).digest() for row in pixels}
+
+
+def check_disjoint(train: Split, test: Split, what: str) -> None:
+    """Raise `BadInput` when a test example is among the training examples, as pixels.
+
+    The trap this is for: all 5,000 pictures of `digits` are in the training set of `mnist`.
+    """
+    shared = len(fingerprints(train) & fingerprints(test))
+    if shared:
+        raise BadInput(
+            f"{what}: {shared} test pictures are in the training set: test on the test split of the same data set"
+        )
