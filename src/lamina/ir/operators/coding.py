@@ -49,7 +49,7 @@ def _dequantise_elements(site: Site) -> None:
     q = site.inputs[0].element
     if q.axis is not None:
         raise BadInput("activations have one scale")
-    if max(q.high - q.zero_point, q.zero_point - q.low) * q.scale[0] > np.finfo(np.float32).max:
+    if max(q.high - q.zero_point, q.zero_point - q.low) * q.scale[0] > float(np.finfo(np.float32).max):
         raise BadInput(f"{q} holds numbers outside float32")
 
 
