@@ -10,6 +10,7 @@ Names     operations are called after the module that makes them (`conv1`), cons
           (`conv1.weight`), inputs after the arguments of `forward`; a single result is called `output`.
 """
 
+import inspect
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -93,7 +94,13 @@ def lower(
         if shape is None or not shape or any(not isinstance(s, int) or s < 1 for s in shape):
             raise BadInput(f"input shape {shape!r}: positive sizes, batch first, are needed, such as (1, 1, 28, 28)")
     program = _export(module, {k: tuple(v) for k, v in shapes.items() if v is not None})
-    return _translate(program, name or _snake(type(module).__name__))
+    return _translate(program, name or _snake(type(module).__name__), _arguments(module))
+
+
+def _arguments(module: nn.Module) -> dict[str, str]:
+    """torch.export's names of the arguments of `forward` -> ours: a suffix of shape letters (x_BCHW) goes."""
+    names = inspect.signature(module.forward).parameters
+    return {name.lower(): re.sub(r"_[A-Z]+$", "", name) for name in names}
 
 
 def _export(module: nn.Module, shapes: Mapping[str | None, tuple[int, ...]]) -> torch.export.ExportedProgram:
@@ -111,7 +118,7 @@ def _export(module: nn.Module, shapes: Mapping[str | None, tuple[int, ...]]) -> 
         module.train(was_training)
 
 
-def _translate(program: torch.export.ExportedProgram, name: str) -> Network:
+def _translate(program: torch.export.ExportedProgram, name: str, arguments: Mapping[str, str]) -> Network:
     from lamina.lowering._torch_rules import RULES
 
     nodes = list(program.graph.nodes)
@@ -122,10 +129,9 @@ def _translate(program: torch.export.ExportedProgram, name: str) -> Network:
     outputs: dict[str, str] = {}
     for node in nodes:
         if node.op == "placeholder":
-            values[node] = stored[node.name] if node.name in stored else _input(graph, node)
+            values[node] = stored[node.name] if node.name in stored else _input(graph, node, arguments)
         elif node.op == "call_function":
-            arguments = _bound(node, values)
-            values[node] = RULES[str(node.target)](graph, _layer_name(node), **arguments)
+            values[node] = RULES[str(node.target)](graph, _layer_name(node), **_bound(node, values))
         elif node.op == "output":
             outputs = _outputs(graph, node, values, program)
     return Network(
@@ -155,7 +161,10 @@ def _constant(name: str, tensor: torch.Tensor) -> Value:
 
 
 def coding(data: np.ndarray) -> tuple[bool, int | None]:
-    """How weights are best stored: sparse when half of them are zero, by code book when few values repeat often."""
+    """How weights are best stored: sparse when half of them are zero, by code book when few values repeat often.
+
+    An index is worth it only where it is shorter than the number itself.
+    """
     if data.ndim < 2:
         return False, None
     sparse = bool(np.count_nonzero(data) <= data.size / 2)
@@ -165,12 +174,13 @@ def coding(data: np.ndarray) -> tuple[bool, int | None]:
     values = np.unique(data)
     distinct = len(values[values != 0] if sparse else values)
     repeats = distinct and np.count_nonzero(data) >= 4 * distinct
-    return sparse, (max(1, int(distinct - 1).bit_length()) if distinct <= few and repeats else None)
+    bits = max(1, int(distinct - 1).bit_length())
+    return sparse, (bits if distinct <= few and repeats and bits < 8 * data.itemsize else None)
 
 
-def _input(graph: Graph, node: torch.fx.Node) -> Value:
+def _input(graph: Graph, node: torch.fx.Node, arguments: Mapping[str, str]) -> Value:
     tensor = node.meta["val"]
-    name = graph.unique(node.name)
+    name = graph.unique(arguments.get(node.name, node.name))
     graph.inputs[name] = Type(shape=tuple(int(s) for s in tensor.shape))
     return Value(name, graph.inputs[name])
 

@@ -107,14 +107,15 @@ def fit(
     config: FitConfig = FitConfig(),
     loss: steps.Loss | None = None,
     seed: int = 0,
-    after_update: Callable[[nn.Module], None] | None = None,
+    after_update: Callable[[float], None] | None = None,
     resume: bool = False,
     stage: str = "train",
 ) -> Fit:
     """Train `model` in place on `data.train`, choosing by `data.validation`.
 
     `out` is a folder to create or go on with, an open run (`stage` names its part), or None to keep nothing.
-    `loss(model, batch, generator=...)` replaces the model's own; `after_update` is called behind every update (masks).
+    `loss(model, batch, generator=...)` replaces the model's own; `after_update(t)` is called behind every update with
+    the share t in (0, 1] of the updates done (pruning masks).
     Raises `BadInput` for a loss that is not finite, with the step and the remedy.
     """
     if loss is None and not hasattr(model, "loss"):
@@ -151,7 +152,7 @@ class _Loop:
         config: FitConfig,
         loss: steps.Loss | None,
         seed: int,
-        after_update: Callable[[nn.Module], None] | None,
+        after_update: Callable[[float], None] | None,
         run: RunFolder | None,
         stage: str,
     ) -> None:
@@ -180,6 +181,7 @@ class _Loop:
                 _put(self.model, self.best)
             self.at.finished = True
             self._save()
+        self.model.zero_grad(set_to_none=True)
         self.model.eval()
         if self.folder is not None and self.stage == "train":
             self._weights(self.folder.file("weights.safetensors"))
@@ -203,11 +205,11 @@ class _Loop:
                     f"--set learning_rate={config.learning_rate / 3:.1g}, or look for broken data"
                 )
             steps.update(self.model, self.state, given, rate)
-            if self.after_update is not None:
-                self.after_update(self.model)
             count = len(batch["y"]) if "y" in batch else len(next(iter(batch.values())))
             at.loss_sum, at.seen = at.loss_sum + loss * count, at.seen + count
             at.batch, at.step = index + 1, at.step + 1
+            if self.after_update is not None:
+                self.after_update(at.step / total)
             advance(1, f"loss {at.loss_sum / at.seen:.4f}")
             if time.monotonic() - self.saved_at > SAVE_EVERY_S:
                 self._save()

@@ -1,0 +1,104 @@
+"""What is done with a network: lower, cost, emulate, write, diff."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lamina.api import sources
+from lamina.core.errors import BadInput, unknown
+from lamina.ir.network import Array, Network
+
+if TYPE_CHECKING:
+    from torch import nn
+
+Source = "str | Path | Network"
+
+
+def lower(
+    source: "str | Path | Network | nn.Module",
+    *,
+    input_shape: Sequence[int] | Mapping[str, Sequence[int]] | None = None,
+    out: Path | str | None = None,
+    name: str | None = None,
+) -> Network:
+    """The network of a torch module (`input_shape` with its batch), or of a SOURCE; written to `out` (.lamina)."""
+    if isinstance(source, str | Path | Network):
+        network = sources.network(source)
+    else:
+        from lamina.lowering import lower as lower_module
+
+        network = lower_module(source, input_shape=input_shape, name=name)
+    if out is not None:
+        from lamina.ir import store
+
+        path = Path(out)
+        if path.suffix != ".lamina":
+            raise BadInput(f"--out {path}: the file's name ends in .lamina")
+        store.save([network], path)
+    return network
+
+
+def cost(
+    source: "str | Path | Network",
+    machines: str | Sequence[str] = "cpu,diannao,systolic",
+    *,
+    batch: int = 1,
+    bits: int | None = None,
+    allow_partial: bool = False,
+) -> Any:
+    """The table of what `source` costs on each of `machines`; prints as text, `.to_json()` is INTERFACE section 2.
+
+    Where the network carries no word length (float), its layers are costed at `bits` (default 8) and the table says so.
+    """
+    from lamina.hw import registry, table
+
+    network = sources.network(source).with_batch(batch)
+    names = registry.split_list(machines) if isinstance(machines, str) else list(machines)
+    return table.cost(network, [registry.find(n) for n in names], bits=bits, allow_partial=allow_partial)
+
+
+def emulate(source: "str | Path | Network", machine: str, *, data: str = "digits", limit: int = 1000) -> Any:
+    """Accuracy of `source` under the machine's arithmetic on `limit` test examples; bits and cycles are checked."""
+    from lamina import emulation
+    from lamina.hw import registry
+
+    network = sources.network(source)
+    inputs, labels = examples(network, data, limit)
+    return emulation.emulate(network, registry.find(machine), inputs, labels=labels)
+
+
+def write(source: "str | Path | Network", to: str, out: Path | str) -> Any:
+    """Export `source` in format `to` (see `lamina list exporters`) into the folder `out`; the exporter's report."""
+    from lamina import export
+
+    if to not in export.EXPORTERS:
+        raise unknown("exporter", to, export.EXPORTERS)
+    function, _ = export.EXPORTERS[to]
+    return function(sources.network(source), Path(out))
+
+
+def diff(a: "str | Path | Network", b: "str | Path | Network", *, data: str = "digits", limit: int = 100) -> Any:
+    """Run two links of the chain on the same inputs; the first value, in the order of `a`, that differs."""
+    from lamina.api import links
+
+    first, second = links.open_link(a), links.open_link(b)
+    inputs, _ = examples(first.network or second.network, data, limit)
+    return links.compare(first, second, inputs)
+
+
+def examples(network: Network | None, data: str, limit: int) -> tuple[dict[str, Array], Array]:
+    """Test inputs by the network's input name, and their labels."""
+    import lamina.data as package
+    from lamina.core import registry
+
+    if network is None:
+        raise BadInput("neither side is a network: one of the two must be a SOURCE")
+    registry.member(package, data, "data set")
+    split = getattr(package, data)().test
+    name, type_ = next(iter(network.inputs.items()))
+    x = split.inputs[:limit].numpy()
+    if len(network.inputs) != 1 or x.shape[1:] != type_.shape[1:]:
+        raise BadInput(
+            f"data set {data!r} has inputs of shape {list(x.shape[1:])}, the network takes {list(type_.shape[1:])}"
+        )
+    return {name: x}, split.labels[:limit].numpy()

@@ -1,0 +1,27 @@
+"""Retraining as a function: what compression is handed, so that it needs to know nothing of data or optimisers.
+
+    retrain = retrainer(data, FitConfig(epochs=3))
+    retrain(model, after_update=masks.apply)         trains `model` in place, keeps nothing on disk
+
+The k-th call draws with the seed's k-th key, so that a compression of several stages is repeated bit by bit.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from torch import nn
+
+from lamina.core.seeds import derive
+from lamina.training.fitting import FitConfig, fit
+
+
+def retrainer(data: Any, config: FitConfig, *, seed: int = 0, name: str = "retrain") -> Callable[..., None]:
+    """A function (model, *, after_update) that trains by `config` on `data`."""
+    calls = 0
+
+    def retrain(model: nn.Module, *, after_update: Callable[[float], None]) -> None:
+        nonlocal calls
+        fit(model, data, config=config, seed=derive(seed, name, calls), after_update=after_update, stage=name)
+        calls += 1
+
+    return retrain
