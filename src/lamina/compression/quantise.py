@@ -16,7 +16,7 @@ Paper     Jacob et al., "Quantization and Training of Neural Networks for Effici
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -24,6 +24,7 @@ import torch
 from torch import Tensor, fx, nn
 
 from lamina.core.errors import BadInput, Unsupported, one_line
+from lamina.lowering.torch_export import argument_names, bound, layer_name
 from lamina.nn import quantised
 from lamina.nn.quantised import Grid
 
@@ -69,7 +70,7 @@ def quantise(model: nn.Module, calibration: Tensor, config: Config = Config()) -
         program = torch.export.export(model, (calibration[:1],))
     except Exception as e:
         raise BadInput(f"{type(model).__name__} cannot be exported: {one_line(e)}") from e
-    builder = _Builder(program.module(check_guards=False), config)
+    builder = _Builder(program.module(check_guards=False), config, argument_names(model))
     builder.calibrate(calibration)
     return builder.build()
 
@@ -91,9 +92,9 @@ class _Calibration(fx.Interpreter):
 class _Builder:
     """One pass over the float graph that writes the integer one."""
 
-    def __init__(self, source: nn.Module, config: Config) -> None:
+    def __init__(self, source: nn.Module, config: Config, arguments: Mapping[str, str]) -> None:
         assert isinstance(source, fx.GraphModule)
-        self.source, self.config = source, config
+        self.source, self.config, self.arguments = source, config, arguments
         self.samples: dict[fx.Node, Tensor] = {}
         self.target = fx.Graph()
         self.modules: dict[str, nn.Module] = {}
@@ -153,10 +154,11 @@ class _Builder:
         return last
 
     def _enter(self, node: fx.Node) -> None:
-        placed = self.target.placeholder(node.name)
+        name = self.arguments.get(node.name, node.name)
+        placed = self.target.placeholder(name)
         grid = self._grid(node)
-        self.made[node] = self._call(f"quantise_{node.name}", quantised.Quantise(grid), placed)
-        self._note(node, grid, node.name)
+        self.made[node] = self._call(f"quantise_{name}", quantised.Quantise(grid), placed)
+        self._note(node, grid, name)
 
     def _leave(self, node: fx.Node) -> None:
         self.made[node] = self._call("dequantise", quantised.Dequantise(self.grids[node]), self.made[node])
@@ -164,7 +166,7 @@ class _Builder:
     def _integer(self, node: fx.Node, operator: str) -> None:
         if node in self.made:  # a ReLU that its layer has taken over
             return
-        arguments = _bound(node)
+        arguments = bound(node)
         if operator in _WEIGHTED:
             self._weighted(node, operator, arguments)
         elif operator in _TABLES:
@@ -201,7 +203,7 @@ class _Builder:
             )
         else:
             module = quantised.Linear(weight, bias, x, w, y, self.config.scales)
-        name = _layer_name(node)
+        name = layer_name(node)
         made = self._call(name, module, self.made[source])
         for covered in {node, result}:
             self.made[covered] = made
@@ -213,26 +215,26 @@ class _Builder:
         codes = torch.arange(x.low, x.high + 1, dtype=torch.float64)
         real = function((codes - x.zero_point) * x.scale[0])
         table = (torch.round(real / y.scale[0]) + y.zero_point).clamp(y.low, y.high)
-        self._same(node, self._call(_layer_name(node), quantised.Lookup(table, x=x, y=y), self.made[source]), y)
+        self._same(node, self._call(layer_name(node), quantised.Lookup(table, x=x, y=y), self.made[source]), y)
 
     def _average(self, node: fx.Node, arguments: dict[str, Any]) -> None:
         if arguments["ceil_mode"] or arguments["divisor_override"] is not None:
-            raise Unsupported(f"average pooling at {_layer_name(node)!r} with ceil_mode or divisor_override")
+            raise Unsupported(f"average pooling at {layer_name(node)!r} with ceil_mode or divisor_override")
         source = arguments["self"]
         kernel = _list(arguments["kernel_size"])
         padding = _list(arguments["padding"])
         if any(padding) and not arguments["count_include_pad"]:
-            raise Unsupported(f"average pooling at {_layer_name(node)!r} that leaves padding uncounted")
+            raise Unsupported(f"average pooling at {layer_name(node)!r} that leaves padding uncounted")
         x, y = self.grids[source], self._grid(node)
         pool = quantised.AveragePool2d(
             kernel, _list(arguments["stride"]) or kernel, padding, x=x, y=y, rounding=self.config.scales
         )
-        self._same(node, self._call(_layer_name(node), pool, self.made[source]), y)
+        self._same(node, self._call(layer_name(node), pool, self.made[source]), y)
 
     def _same(self, node: fx.Node, made: fx.Node, grid: Grid | None = None) -> None:
         """`node` is `made`; without a grid of its own it keeps its input's integers."""
         self.made[node] = made
-        self._note(node, grid or self.grids[node.args[0]], _layer_name(node))
+        self._note(node, grid or self.grids[node.args[0]], layer_name(node))
 
     def _call(self, name: str, module: nn.Module, source: fx.Node) -> fx.Node:
         name = name.replace(".", "_")
@@ -290,22 +292,10 @@ def _float32(value: float) -> float:
     return float(torch.tensor(value, dtype=torch.float32))
 
 
-def _bound(node: fx.Node) -> dict[str, Any]:
-    schema = node.target._schema
-    bound = {a.name: a.default_value for a in schema.arguments if a.has_default_value()}
-    bound.update(zip((a.name for a in schema.arguments), node.args, strict=False))
-    return {**bound, **node.kwargs}
-
-
 def _list(value: Any) -> list[int]:
     """torch's int or list as [height, width]; an empty list stays empty."""
     sizes = [value] if isinstance(value, int) else list(value)
     return sizes * 2 if len(sizes) == 1 else sizes
-
-
-def _layer_name(node: fx.Node) -> str:
-    stack = list((node.meta.get("nn_module_stack") or {}).values())
-    return stack[-1][0] if stack and stack[-1][0] else node.name
 
 
 def _return_single(module: fx.GraphModule) -> None:

@@ -94,10 +94,10 @@ def lower(
         if shape is None or not shape or any(not isinstance(s, int) or s < 1 for s in shape):
             raise BadInput(f"input shape {shape!r}: positive sizes, batch first, are needed, such as (1, 1, 28, 28)")
     program = _export(module, {k: tuple(v) for k, v in shapes.items() if v is not None})
-    return _translate(program, name or _snake(type(module).__name__), _arguments(module))
+    return _translate(program, name or _snake(type(module).__name__), argument_names(module))
 
 
-def _arguments(module: nn.Module) -> dict[str, str]:
+def argument_names(module: nn.Module) -> dict[str, str]:
     """torch.export's names of the arguments of `forward` -> ours: a suffix of shape letters (x_BCHW) goes."""
     names = inspect.signature(module.forward).parameters
     return {name.lower(): re.sub(r"_[A-Z]+$", "", name) for name in names}
@@ -131,7 +131,7 @@ def _translate(program: torch.export.ExportedProgram, name: str, arguments: Mapp
         if node.op == "placeholder":
             values[node] = stored[node.name] if node.name in stored else _input(graph, node, arguments)
         elif node.op == "call_function":
-            values[node] = RULES[str(node.target)](graph, _layer_name(node), **_bound(node, values))
+            values[node] = RULES[str(node.target)](graph, layer_name(node), **bound(node, values))
         elif node.op == "output":
             outputs = _outputs(graph, node, values, program)
     return Network(
@@ -185,16 +185,16 @@ def _input(graph: Graph, node: torch.fx.Node, arguments: Mapping[str, str]) -> V
     return Value(name, graph.inputs[name])
 
 
-def _bound(node: torch.fx.Node, values: Mapping[torch.fx.Node, Any]) -> dict[str, Any]:
-    """The node's arguments by name, defaults filled in, nodes replaced by what they are here."""
+def bound(node: torch.fx.Node, values: Mapping[torch.fx.Node, Any] | None = None) -> dict[str, Any]:
+    """The node's arguments by name, defaults filled in, nodes replaced by their `values` if given."""
     schema = node.target._schema
-    bound = {a.name: a.default_value for a in schema.arguments if a.has_default_value()}
-    bound.update(zip((a.name for a in schema.arguments), node.args, strict=False))
-    bound.update(node.kwargs)
-    return {k: torch.fx.node.map_arg(v, lambda n: values[n]) for k, v in bound.items()}
+    given = {a.name: a.default_value for a in schema.arguments if a.has_default_value()}
+    given.update(zip((a.name for a in schema.arguments), node.args, strict=False))
+    given.update(node.kwargs)
+    return given if values is None else {k: torch.fx.node.map_arg(v, lambda n: values[n]) for k, v in given.items()}
 
 
-def _layer_name(node: torch.fx.Node) -> str:
+def layer_name(node: torch.fx.Node) -> str:
     """The path of the module that made the node; the node's own name at the top level."""
     stack = list((node.meta.get("nn_module_stack") or {}).values())
     return stack[-1][0] if stack and stack[-1][0] else node.name
@@ -222,7 +222,7 @@ def _refuse_unknown(nodes: Sequence[torch.fx.Node], rules: Mapping[str, Any]) ->
     parts = []
     for node in unknown[:5]:
         share = f"{_macs(node) / total:.1%} of the multiply-accumulates" if total else "no multiply-accumulates"
-        parts.append(f"{node.target} at {_layer_name(node)!r} ({share})")
+        parts.append(f"{node.target} at {layer_name(node)!r} ({share})")
     more = f" and {len(unknown) - 5} more" if len(unknown) > 5 else ""
     raise Unsupported(
         f"no rule to lower {', '.join(parts)}{more}: rewrite it with operators that have one, or ask for it"
