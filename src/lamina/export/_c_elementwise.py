@@ -1,11 +1,11 @@
 """Element by element in C: activations, addition with broadcasting, the normalised exponentials, and the codings.
 
-    relu tanh sigmoid       y[i] = f(x[i])                        in place where the memory plan says so
-    quantise dequantise     y[i] = clip(rint(x[i] / s) + z)       and s (x[i] - z)
-    lookup                  y[i] = table[x[i] - low]
-    piecewise_linear        the last segment whose start is <= x[i]
-    softmax, log_softmax    along one axis, the maximum subtracted first
-    add                     one loop where shapes are equal, else one per axis
+relu tanh sigmoid       y[i] = f(x[i])                        in place where the memory plan says so
+quantise dequantise     y[i] = clip(rint(x[i] / s) + z)       and s (x[i] - z)
+lookup                  y[i] = table[x[i] - low]
+piecewise_linear        the last segment whose start is <= x[i]
+softmax, log_softmax    along one axis, the maximum subtracted first
+add                     one loop where shapes are equal, else one per axis
 """
 
 from lamina.core.errors import Unsupported

@@ -73,7 +73,9 @@ def header(network: Network, name: str, plan: Plan, *, costs: Mapping[str, int],
     ends = [("in", n, t) for n, t in network.inputs.items()]
     ends += [("out", n, network.types[v]) for n, v in network.outputs.items()]
     rows = [f" *   {end}_{identifier(n)}: {type_}" for end, n, type_ in ends]
-    rows += [f" *   out_{identifier(o)} comes back as in_{identifier(i)} at the next call" for o, i in network.carry.items()]
+    rows += [
+        f" *   out_{identifier(o)} comes back as in_{identifier(i)} at the next call" for o, i in network.carry.items()
+    ]
     members = [f"    {_KINDS[kind]} {kind}[{count}];" for kind, count in plan.arenas.items()]
     prototypes = [f"{signature(network, name, state=True)};", f"{signature(network, name, state=False)};"]
     if external is not None:
@@ -100,9 +102,7 @@ def signature(network: Network, name: str, *, state: bool) -> str:
     """`int NAME_run(...)`, or `NAME_run_static` without the state."""
     types = network.types
     parameters = [f"{name}_state *state"] if state else []
-    parameters += [
-        f"const {ctype(t.element.storage)} in_{identifier(n)}[{t.size}]" for n, t in network.inputs.items()
-    ]
+    parameters += [f"const {ctype(t.element.storage)} in_{identifier(n)}[{t.size}]" for n, t in network.inputs.items()]
     parameters += [
         f"{ctype(types[v].element.storage)} out_{identifier(n)}[{types[v].size}]" for n, v in network.outputs.items()
     ]

@@ -4,13 +4,58 @@
     divide             round_half_even(a / d)
     scale              clip(rint(a m)) in float32: clipped while still a float, so that no conversion overflows
     clip32/64          into low..high
+    lanes floats ints  neighbouring channels in one variable, see `_c_lanes`
 
-Shifts of negative numbers are arithmetic on every compiler that C99 code of this kind meets; the host test would show it.
+Shifts of negative numbers are arithmetic on every compiler that such code meets; the host test would show another.
 """
 
 from lamina.export._c_text import fill
 
 HELPERS = {
+    "lanes": """
+/* neighbouring channels that are computed at once */
+#if !defined(LAMINA_SCALAR) && (defined(__clang__) || (defined(__GNUC__) && __GNUC__ >= 9))
+#if defined(__AVX__)
+#define ${p}_LANES 8
+#elif defined(__SSE2__) || defined(__ARM_NEON)
+#define ${p}_LANES 4
+#endif
+#endif
+#ifndef ${p}_LANES
+#define ${p}_LANES 1
+#endif
+""",
+    "floats": """
+#if ${p}_LANES > 1
+typedef float ${p}_floats __attribute__((vector_size(${p}_LANES * 4)));
+#else
+typedef float ${p}_floats;
+#endif
+static inline ${p}_floats ${p}_load_floats(const float *p)
+{
+    ${p}_floats v;
+    memcpy(&v, p, sizeof v);
+    return v;
+}
+""",
+    "ints": """
+#if ${p}_LANES > 1
+typedef int32_t ${p}_ints __attribute__((vector_size(${p}_LANES * 4)));
+typedef int8_t ${p}_bytes __attribute__((vector_size(${p}_LANES)));
+static inline ${p}_ints ${p}_load_ints(const int8_t *p)
+{
+    ${p}_bytes v;
+    memcpy(&v, p, sizeof v);
+    return __builtin_convertvector(v, ${p}_ints);
+}
+#else
+typedef int32_t ${p}_ints;
+static inline ${p}_ints ${p}_load_ints(const int8_t *p)
+{
+    return *p;
+}
+#endif
+""",
     "round_shift32": """
 /* round_half_even(a / 2^k), 1 <= k <= 30 */
 static int32_t ${p}_round_shift32(int32_t a, int k)

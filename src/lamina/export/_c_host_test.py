@@ -18,15 +18,14 @@ _MOST_NUMBERS = 100_000  # in one test file, inputs and outputs together
 
 MAKEFILE = """\
 # Written by Lamina: `make test` builds and runs the host test of every network in this folder.
-CFLAGS ?= -O3
-CFLAGS += -std=c99 -Wall -Wextra -ffp-contract=off
+CFLAGS ?= -O3 -ffp-contract=off
 TESTS := $(patsubst %.c,%,$(wildcard *_test.c))
 
 test: $(TESTS)
 \t@for t in $(TESTS); do ./$$t || exit 1; done
 
 %_test: %_test.c %.c %.h
-\t$(CC) $(CFLAGS) -o $@ $*_test.c $*.c -lm
+\t$(CC) -std=c99 -Wall -Wextra $(CFLAGS) -o $@ $*_test.c $*.c -lm
 
 clean:
 \trm -f $(TESTS)

@@ -1,12 +1,12 @@
-"""conv2d and linear in C: weights packed for blocks of output channels, sums kept in a small local array.
+"""conv2d and linear in C: weights packed for blocks of eight output channels, sums held in a few named variables.
 
-    for a block of K_B channels and Q_B neighbouring positions:
-        sum[q][k] += x[q] * w[k]        for every input channel and tap; w's K_B numbers lie side by side
+    for the channels of a block and Q_B neighbouring columns:
+        a0 += x[q] * w;  a1 += x[q + 1] * w;  ...        for every input channel and tap
 
-The innermost loop runs over neighbouring weights with constant bounds, so a compiler turns it into vectors without being
-allowed to reorder floating point. Padding is never read: rows and taps outside the input are cut from the loops, and
-where all taps of a row are inside, a tile of Q_B positions is computed at once. An integer linear layer keeps its rows:
-integer sums may be reordered, and a row times the input is what dot-product instructions do.
+`w` and the sums are `lanes`: as many neighbouring channels as the target adds at once (`_c_lanes`), one where it has no
+vectors. Nothing is left to a compiler's guess, and floating point is never reordered behind its back. Padding is not
+read: taps outside the input are cut from the loops. Lanes beyond a short block hold the next tap's weights and
+are not stored. An integer linear layer keeps its rows: a row times the input is what dot-product instructions do.
 """
 
 from collections.abc import Mapping
@@ -16,6 +16,7 @@ import numpy as np
 
 from lamina.core.errors import Unsupported
 from lamina.export._c_kernel import Kernel, Setting
+from lamina.export._c_lanes import Lanes, lanes
 from lamina.export._c_requantise import Finish, by_multiplier, by_shift, plus
 from lamina.export._c_text import ctype, fill, indent
 from lamina.ir import integers as rules
@@ -24,28 +25,31 @@ from lamina.ir.operators._table import stored
 from lamina.ir.operators.multiply import fraction_bits, shifts
 from lamina.ir.types import Float
 
-CONV_BLOCK = 16  # channels
-CONV_SUMS = 64  # channels times positions of a tile
-LINEAR_BLOCK = 64  # neurons
+BLOCK = 8  # channels whose weights lie side by side
+_COLUMNS = 10  # most sums of a tile
+_CHAINS = 8  # sums of a fully connected layer, so that additions need not wait for each other
 
 _LINEAR = """\
 /* neurons k0 .. k0 + $kb of one example */
 static void ${name}_$kb(int k0, $params)
 {
-    $acc sum[$kb];
-    for (int j = 0; j < $kb; ++j) {
-        sum[j] = $start;
-    }
-    for (int c = 0; c < $c; ++c) {
-        const $acc v = x[c];
-        for (int j = 0; j < $kb; ++j) {
-            sum[j] += v * w[c * $kb + j];
+    for (int h = 0; h < $kb; h += $count) {
+        $vec $zeros;
+        int c = 0;
+        for (; c + $chains <= $c; c += $chains) {
+$steps
         }
-    }
-    for (int j = 0; j < $kb; ++j) {
-        const int k = k0 + j;
-        const $acc a = sum[j];
-        y[k] = $result;
+        for (; c < $c; ++c) {
+            a0 += x[c] * $load_rest;
+        }
+        a0 = $total;
+        $acc sum[$count];
+        memcpy(sum, &a0, sizeof sum);
+        for (int l = 0; l < $count && h + l < $kb; ++l) {
+            const int k = k0 + h + l;
+            const $acc a = sum[l]$start;
+            y[k] = $result;
+        }
     }
 }
 """
@@ -66,83 +70,64 @@ for (int n = 0; n < $n; ++n) {
 """
 
 _CONV = """\
-/* channels k0 .. k0 + $kb at row p, column q; taps outside the input are left out */
-static void ${name}_${kb}_edge(int k0, int p, int q, int r0, int r1, $params)
+/* channels k0 + h and on at $title, taps [r0, r1) x [s0, s1) */
+static void ${name}_${kb}_$qb(int k0, int h, int p, int q, int r0, int r1, int s0, int s1, $params)
 {
-    const int from = q * $sq - $left;
-    const int inside = from < $width ? ($width - 1 - from) / $ds + 1 : 0;
-    const int s0 = from < 0 ? (-from + $ds - 1) / $ds : 0;
-    const int s1 = inside < $s ? inside : $s;
-    $acc sum[$kb];
-    for (int j = 0; j < $kb; ++j) {
-        sum[j] = $start;
+    $acc sum[$qb][$count];
+    for (int l = 0; l < $count; ++l) {
+        sum[0][l] = $start;
     }
+    $vec a0;
+    memcpy(&a0, sum, sizeof a0);
+$copies
     for (int c = 0; c < $c; ++c) {
         for (int r = r0; r < r1; ++r) {
             for (int s = s0; s < s1; ++s) {
-                const $acc v = $edge_load;
-                for (int j = 0; j < $kb; ++j) {
-                    sum[j] += $product;
-                }
+                const int at = (c * $height + p * $sp - $top + r * $dr) * $width + q * $sq - $left + s * $ds;
+                const $vec w_ = $load_weight;
+$steps
             }
         }
     }
-    for (int j = 0; j < $kb; ++j) {
-        const int k = k0 + j;
-        const $acc a = sum[j];
-        y[(k * $p + p) * $q + q] = $result;
-    }
-}
-
-/* the same for $qb columns from q on, every tap of a row inside the input */
-static void ${name}_${kb}_tile(int k0, int p, int q, int r0, int r1, $params)
-{
-    $acc sum[$qb][$kb];
-    for (int t = 0; t < $qb; ++t) {
-        for (int j = 0; j < $kb; ++j) {
-            sum[t][j] = $start;
-        }
-    }
-    for (int c = 0; c < $c; ++c) {
-        for (int r = r0; r < r1; ++r) {
-            const $x_type *row = x + (c * $height + p * $sp - $top + r * $dr) * $width + q * $sq - $left;
-            for (int s = 0; s < $s; ++s) {
-                for (int t = 0; t < $qb; ++t) {
-                    const $acc v = $tile_load;
-                    for (int j = 0; j < $kb; ++j) {
-                        sum[t][j] += $product;
-                    }
-                }
-            }
-        }
-    }
-    for (int j = 0; j < $kb; ++j) {
-        const int k = k0 + j;
+$stores
+    for (int l = 0; l < $count && h + l < $kb; ++l) {
+        const int k = k0 + h + l;
         for (int t = 0; t < $qb; ++t) {
-            const $acc a = sum[t][j];
+            const $acc a = sum[t][l];
             y[(k * $p + p) * $q + q + t] = $result;
         }
     }
 }
 
+"""
+
+_CONV_BLOCK = """\
 static void ${name}_$kb(int k0, $params)
 {
-    for (int p = 0; p < $p; ++p) {
-        const int from = p * $sp - $top;
-        const int inside = from < $height ? ($height - 1 - from) / $dr + 1 : 0;
-        const int r0 = from < 0 ? (-from + $dr - 1) / $dr : 0;
-        const int r1 = inside < $r ? inside : $r;
-        int q = 0;
-        for (; q < $first; ++q) {
-            ${name}_${kb}_edge(k0, p, q, r0, r1, $args);
-        }
-        for (; q < $last; q += $qb) { /* the last tile may step back over columns that are done */
-            ${name}_${kb}_tile(k0, p, q + $qb <= $last ? q : $last - $qb, r0, r1, $args);
-        }
-        for (q = $last; q < $q; ++q) {
-            ${name}_${kb}_edge(k0, p, q, r0, r1, $args);
+    for (int h = 0; h < $kb; h += $count) {
+        for (int p = 0; p < $p; ++p) {
+            const int top = p * $sp - $top;
+            const int below = top < $height ? ($height - 1 - top) / $dr + 1 : 0;
+            const int r0 = top < 0 ? (-top + $dr - 1) / $dr : 0;
+            const int r1 = below < $r ? below : $r;
+$columns
         }
     }
+}
+"""
+
+_TILES = """\
+for (int q = $first; q < $last; q += $qb) { /* the last tile may step back over columns that are done */
+    ${name}_${kb}_$qb(k0, h, p, q + $qb <= $last ? q : $last - $qb, r0, r1, 0, $s, $args);
+}
+"""
+
+_EDGE = """\
+for (int q = $begin; q < $end; ++q) {
+    const int left = q * $sq - $left;
+    const int right = left < $width ? ($width - 1 - left) / $ds + 1 : 0;
+    const int s0 = left < 0 ? (-left + $ds - 1) / $ds : 0;
+    ${name}_${kb}_1(k0, h, p, q, r0, r1, s0, right < $s ? right : $s, $args);
 }
 """
 
@@ -160,130 +145,164 @@ $calls
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Arithmetic:
-    """What differs between the number systems; `k` is the channel, `v` the input, `w[...]` the weight, `a` the sum."""
+    """What differs between the number systems; `k` is the channel, `v` the input, `w` the weight, `a` the sum."""
 
     weights: Array
     acc: str  # C type of the sum
     zero: str  # what is taken from every input
-    start: str  # with a place $k
+    bias: str  # with a place $k; empty where there is none
     shift: str  # of every product
     result: str
     stored: Mapping[str, Array] = field(default_factory=dict)  # bias and tables
     helpers: tuple[str, ...] = ()
 
     def load(self, at: str) -> str:
-        return f"({self.acc}){at}{self.zero}"
+        return f"(({self.acc}){at}{self.zero})"
 
-    def product(self, at: str) -> str:
-        return f"(v * w[{at}]){self.shift}" if self.shift else f"v * w[{at}]"
+    def product(self, v: str, w: str) -> str:
+        return f"({v} * {w}){self.shift}" if self.shift else f"{v} * {w}"
 
 
 def conv2d(setting: Setting) -> Kernel:
     x, y = setting.site.inputs[0], setting.site.outputs[0]
     arithmetic = _arithmetic(setting)
+    vector = lanes(arithmetic.acc, arithmetic.weights.dtype, setting.prefix)
     k, c, r, s = arithmetic.weights.shape
     p, q = y.shape[2:]
-    _, channels, height, width = x.shape
+    height, width = x.shape[2:]
     a = setting.site.attributes
     (sp, sq), (dr, ds), (top, _, left, _), groups = a["stride"], a["dilation"], a["padding"], a["groups"]
     first = min(q, -(-left // sq))  # columns before it have taps left of the input
     last = max(first, min(q, (width - 1 - (s - 1) * ds + left) // sq + 1))
-    tiles = {kb: _tile(last - first, CONV_SUMS // max(kb, 4)) for kb in _blocks(k // groups, CONV_BLOCK)}
+    qb = _even(last - first, _COLUMNS)
     params, args = _parameters(setting, arithmetic)
+    places = {
+        "name": setting.name, "params": params, "args": args, "acc": arithmetic.acc, "vec": vector.type,
+        "count": vector.count, "c": c, "r": r, "s": s, "p": p, "q": q, "height": height, "width": width,
+        "sp": sp, "sq": sq, "dr": dr, "ds": ds, "top": top, "left": left, "first": first, "last": last, "qb": qb,
+    }  # fmt: skip
+    edges = [(begin, end) for begin, end in ((0, first), (last, q)) if begin < end]
+    used = sorted(({1} if edges else set()) | ({qb} if first < last else set()))
     before = [
-        fill(
-            _CONV, name=setting.name, kb=kb, qb=qb, params=params, args=args, acc=arithmetic.acc,
-            start=fill(arithmetic.start, k="k0 + j"), result=arithmetic.result, x_type=ctype(x.element.storage),
-            product=arithmetic.product(f"((c * {r} + r) * {s} + s) * {kb} + j"),
-            edge_load=arithmetic.load(
-                f"x[(c * {height} + p * {sp} - {top} + r * {dr}) * {width} + from + s * {ds}]"
-            ),
-            tile_load=arithmetic.load(f"row[t * {sq} + s * {ds}]"),
-            c=c, r=r, s=s, p=p, q=q, height=height, width=width, sp=sp, sq=sq, dr=dr, ds=ds, top=top, left=left,
-            first=first, last=last,
-        )
-        for kb, qb in tiles.items()
-    ]  # fmt: skip
-    sums = max(kb * qb for kb, qb in tiles.items())
-    size = c * height * width
-    return _blocked(setting, arithmetic, before, block=CONV_BLOCK, groups=groups, x_size=size, sums=sums)
+        "".join(_span(arithmetic, vector, kb, {**places, "qb": n}) for n in used)
+        + fill(_CONV_BLOCK, kb=kb, columns=indent(_columns(edges, kb, places), 12), **places)
+        for kb in _blocks(k // groups)
+    ]
+    return _blocked(
+        setting, arithmetic, vector, before, groups=groups, x_size=c * height * width, sums=max(used) * vector.most
+    )
+
+
+def _columns(edges: list[tuple[int, int]], kb: int, places: Mapping[str, object]) -> str:
+    """The loops over the columns of a row: those inside in tiles, those at the edges one by one."""
+    tiles = fill(_TILES, kb=kb, **places) if int(str(places["first"])) < int(str(places["last"])) else ""
+    return tiles + "".join(fill(_EDGE, kb=kb, begin=begin, end=end, **places) for begin, end in edges)
+
+
+def _span(arithmetic: _Arithmetic, vector: Lanes, kb: int, places: Mapping[str, object]) -> str:
+    """The function of `qb` neighbouring columns."""
+    qb, sq, start = int(str(places["qb"])), places["sq"], "0"
+    if arithmetic.bias:
+        start = f"h + l < {kb} ? {fill(arithmetic.bias, k='k0 + h + l')} : 0"
+    steps = [f"a{t} += {arithmetic.product(arithmetic.load(f'x[at + {t} * {sq}]'), 'w_')};" for t in range(qb)]
+    stores = [f"memcpy(sum[{t}], &a{t}, sizeof a{t});" for t in range(qb)]
+    copies = f"{vector.type} {', '.join(f'a{t} = a0' for t in range(1, qb))};" if qb > 1 else ""
+    title = f"row p and {qb} columns from q on" if qb > 1 else "row p, column q"
+    weight = vector.load(f"w + ((c * {places['r']} + r) * {places['s']} + s) * {kb} + h")
+    return fill(
+        _CONV, kb=kb, title=title, start=start, copies=indent(copies), steps=indent("\n".join(steps), 16),
+        stores=indent("\n".join(stores)), load_weight=weight, result=arithmetic.result, **places,
+    )  # fmt: skip
 
 
 def linear(setting: Setting) -> Kernel:
-    x = setting.site.inputs[0].element
     arithmetic = _arithmetic(setting)
-    if not isinstance(x, Float):
+    if not isinstance(setting.site.inputs[0].element, Float):
         return _rows(setting, arithmetic)
     k, c = arithmetic.weights.shape
+    vector = lanes(arithmetic.acc, arithmetic.weights.dtype, setting.prefix)
     params, _ = _parameters(setting, arithmetic)
-    sizes = _blocks(k, LINEAR_BLOCK)
+    chains = min(_CHAINS, c)
     before = [
-        fill(_LINEAR, name=setting.name, kb=kb, params=params, acc=arithmetic.acc, start=fill(arithmetic.start, k="k0 + j"),
-             result=arithmetic.result, c=c)
-        for kb in sizes
+        fill(
+            _LINEAR, name=setting.name, kb=kb, params=params, acc=arithmetic.acc, vec=vector.type, count=vector.count,
+            chains=chains, c=c, result=arithmetic.result, load_rest=vector.load(f"w + c * {kb} + h"),
+            zeros=", ".join(f"a{i} = {{0}}" for i in range(chains)),
+            steps=indent("\n".join(
+                f"a{i} += x[c + {i}] * {vector.load(f'w + (c + {i}) * {kb} + h')};" for i in range(chains)
+            ), 12),
+            total=_tree([f"a{i}" for i in range(chains)]),
+            start=f" + {fill(arithmetic.bias, k='k')}" if arithmetic.bias else "",
+        )
+        for kb in _blocks(k)
     ]  # fmt: skip
-    return _blocked(setting, arithmetic, before, block=LINEAR_BLOCK, groups=1, x_size=c, sums=max(sizes))
-
-
-def _tile(columns: int, most: int) -> int:
-    """At most `most` columns at once, in as few and even tiles as that allows."""
-    return max(1, -(-columns // -(-columns // most))) if columns else 1
-
-
-def _blocks(k: int, block: int) -> list[int]:
-    """Sizes of the blocks of `k` channels: the full one, and what remains."""
-    return [size for size in (block if k >= block else 0, k % block) if size]
-
-
-def _blocked(
-    setting: Setting, arithmetic: _Arithmetic, before: list[str], *, block: int, groups: int, x_size: int, sums: int
-) -> Kernel:
-    weights = arithmetic.weights
-    k, taps = len(weights) // groups, weights[0].size
-    y = setting.site.outputs[0]
-    result = f"y + n * {groups * k * (y.size // (y.shape[0] * groups * k) if y.shape[1:] else 1)}"
-    _, args = _parameters(setting, arithmetic, y=result)
-    calls = [
-        f"for (int b = 0; b < {k // size if size == block else 1}; ++b, k0 += {size}, w += {size * taps}) {{\n"
-        f"    {setting.name}_{size}(k0, {args});\n}}"
-        for size in _blocks(k, block)
-    ]
-    body = fill(
-        _BLOCKS, n=setting.site.inputs[0].size // (groups * x_size), groups=groups, x_size=x_size, w_size=k * taps, k=k,
-        x_type=ctype(setting.site.inputs[0].element.storage), w_type=ctype(weights.dtype),
-        calls=indent("\n".join(calls), 8),
-    )  # fmt: skip
-    return Kernel(
-        reads=(0,),
-        body=body,
-        stored={"weight": _packed(weights, groups, block), **arithmetic.stored},
-        before="\n".join(before),
-        helpers=arithmetic.helpers,
-        stack_bytes=sums * (8 if arithmetic.acc in ("int64_t", "double") else 4),
-    )
+    return _blocked(setting, arithmetic, vector, before, groups=1, x_size=c, sums=vector.most)
 
 
 def _rows(setting: Setting, arithmetic: _Arithmetic) -> Kernel:
     k, c = arithmetic.weights.shape
     body = fill(
-        _ROWS, n=setting.site.outputs[0].size // k, k=k, c=c, acc=arithmetic.acc, start=fill(arithmetic.start, k="k"),
-        load=arithmetic.load("x[c]"), product=arithmetic.product("c"), result=arithmetic.result,
+        _ROWS, n=setting.site.outputs[0].size // k, k=k, c=c, acc=arithmetic.acc,
+        start=fill(arithmetic.bias, k="k") or "0", load=arithmetic.load("x[c]"),
+        product=arithmetic.product("v", "w[c]"), result=arithmetic.result,
         x_type=ctype(setting.site.inputs[0].element.storage), w_type=ctype(arithmetic.weights.dtype),
+    )  # fmt: skip
+    tables = {"weight": arithmetic.weights, **arithmetic.stored}
+    return Kernel(reads=(0,), body=body, stored=tables, helpers=arithmetic.helpers)
+
+
+def _tree(terms: list[str]) -> str:
+    """The sum of `terms` in pairs: short chains, small errors."""
+    if len(terms) == 1:
+        return terms[0]
+    half = len(terms) // 2
+    return f"({_tree(terms[:half])} + {_tree(terms[half:])})"
+
+
+def _even(columns: int, most: int) -> int:
+    """At most `most` columns at once, in as few and even tiles as that allows."""
+    tiles = -(-columns // most)
+    return -(-columns // tiles) if tiles else 1
+
+
+def _blocks(k: int) -> list[int]:
+    """Sizes of the blocks of `k` channels: the full one, and what remains."""
+    return [size for size in (BLOCK if k >= BLOCK else 0, k % BLOCK) if size]
+
+
+def _blocked(
+    setting: Setting, arithmetic: _Arithmetic, vector: Lanes, before: list[str], *, groups: int, x_size: int, sums: int
+) -> Kernel:
+    """The loops over examples, groups and blocks that call the functions `before`."""
+    weights, y = arithmetic.weights, setting.site.outputs[0]
+    k, taps = len(weights) // groups, weights[0].size
+    n = setting.site.inputs[0].size // (groups * x_size)
+    _, args = _parameters(setting, arithmetic, y=f"y + n * {y.size // n}")
+    calls = [
+        f"for (int b = 0; b < {k // size if size == BLOCK else 1}; ++b, k0 += {size}, w += {size * taps}) {{\n"
+        f"    {setting.name}_{size}(k0, {args});\n}}"
+        for size in _blocks(k)
+    ]
+    body = fill(
+        _BLOCKS, n=n, groups=groups, x_size=x_size, w_size=k * taps, k=k, calls=indent("\n".join(calls), 8),
+        x_type=ctype(setting.site.inputs[0].element.storage), w_type=ctype(weights.dtype),
     )  # fmt: skip
     return Kernel(
         reads=(0,),
         body=body,
-        stored={"weight": arithmetic.weights, **arithmetic.stored},
-        helpers=arithmetic.helpers,
+        stored={"weight": _packed(weights, groups, beyond=vector.most - 1), **arithmetic.stored},
+        before="\n".join(before),
+        helpers=(*vector.helpers, *arithmetic.helpers),
+        stack_bytes=sums * (8 if arithmetic.acc in ("int64_t", "double") else 4),
     )
 
 
-def _packed(weights: Array, groups: int, block: int) -> Array:
-    """[k, ...] as blocks of `block` channels of one group, each with its channels side by side."""
+def _packed(weights: Array, groups: int, *, beyond: int) -> Array:
+    """[k, ...] as blocks of channels side by side, and `beyond` zeros that the last lanes may read."""
     parts = []
     for group in np.split(weights.reshape(len(weights), -1), groups):
-        parts += [group[at : at + block].T.ravel() for at in range(0, len(group), block)]
-    return np.concatenate(parts)
+        parts += [group[at : at + BLOCK].T.ravel() for at in range(0, len(group), BLOCK)]
+    return np.concatenate([*parts, np.zeros(beyond, weights.dtype)])
 
 
 def _parameters(setting: Setting, arithmetic: _Arithmetic, *, y: str = "y") -> tuple[str, str]:
@@ -296,23 +315,22 @@ def _parameters(setting: Setting, arithmetic: _Arithmetic, *, y: str = "y") -> t
 
 
 def _arithmetic(setting: Setting) -> _Arithmetic:
-    if any(array is None for array in setting.arrays[1:]):
+    weights, bias = (*setting.arrays[1:], None)[:2]
+    if weights is None or (bias is None and len(setting.arrays) > 2):
         raise Unsupported(
             f"{setting.name}: weights or a bias that the network computes: exported C takes them from constants"
         )
-    weights, bias = setting.arrays[1], setting.arrays[2] if len(setting.arrays) > 2 else None
-    assert weights is not None
-    if isinstance(setting.site.inputs[0].element, Float):
-        return _Arithmetic(
-            weights=weights,
-            acc=ctype(weights.dtype),
-            zero="",
-            start="0" if bias is None else "bias[$k]",
-            shift="",
-            result="a < 0 ? 0 : a" if setting.relu else "a",
-            stored={} if bias is None else {"bias": bias},
-        )
-    return _integer_arithmetic(setting, weights, bias)
+    if not isinstance(setting.site.inputs[0].element, Float):
+        return _integer_arithmetic(setting, weights, bias)
+    return _Arithmetic(
+        weights=weights,
+        acc=ctype(weights.dtype),
+        zero="",
+        bias="" if bias is None else "bias[$k]",
+        shift="",
+        result="a < 0 ? 0 : a" if setting.relu else "a",
+        stored={} if bias is None else {"bias": bias},
+    )
 
 
 def _integer_arithmetic(setting: Setting, weights: Array, bias: Array | None) -> _Arithmetic:
@@ -323,11 +341,12 @@ def _integer_arithmetic(setting: Setting, weights: Array, bias: Array | None) ->
         bias, zero = folded, 0
     dropped = fraction_bits(w) if a["products"] == "truncated" else 0
     end = _finish(setting, low=max(y.low, y.zero_point) if setting.relu else y.low)
+    narrower = "" if bias is None or bias.dtype.itemsize * 8 <= bits else f"(int{bits}_t)"
     return _Arithmetic(
         weights=weights,
         acc=f"int{bits}_t",
         zero=plus(-zero),
-        start="0" if bias is None else "bias[$k]" if bias.dtype.itemsize * 8 <= bits else f"(int{bits}_t)bias[$k]",
+        bias="" if bias is None else f"{narrower}bias[$k]",
         shift=f" >> {dropped}" if dropped else "",
         result=end.expression,
         stored={**({} if bias is None else {"bias": bias}), **end.stored},

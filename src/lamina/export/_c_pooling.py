@@ -11,7 +11,6 @@ from math import prod
 from lamina.export._c_kernel import Kernel, Setting
 from lamina.export._c_requantise import plus, rescaled, saturated
 from lamina.export._c_text import ctype, fill, real
-from lamina.ir.operators._table import stored
 from lamina.ir.types import Float
 
 _POOL = """\

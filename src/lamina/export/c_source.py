@@ -29,6 +29,7 @@ from lamina.export._c_text import ctype, fill, indent, initialiser
 from lamina.ir.check import site
 from lamina.ir.network import Array, Network
 from lamina.ir.transform import integer_core
+from lamina.ir.types import Float
 
 MOST_INLINE_BYTES = 4 * MiB
 _ALIGNMENT = 16  # bytes, of every array in NAME_weights.bin
@@ -103,7 +104,9 @@ class _Program:
         self.stack_bytes = _FRAME_BYTES
         largest = max(type_.size for type_ in self.types.values())
         if largest >= 2**31:
-            raise Unsupported(f"a value of {largest} numbers: exported C indexes with int, so fewer than 2^31 are needed")
+            raise Unsupported(
+                f"a value of {largest} numbers: exported C indexes with int, so fewer than 2^31 are needed"
+            )
         for step in self.plan.steps:
             if step.operation.operator not in VIEWS:
                 self._step(step)
@@ -216,6 +219,7 @@ class _Program:
         return fill(
             _SOURCE,
             name=self.name,
+            exact="" if all(isinstance(t.element, Float) for t in self.types.values()) else _EXACT,
             weights="" if self.blob is None else fill(_WEIGHTS, name=self.name, size=len(self.blob)),
             arrays="\n".join(arrays),
             helpers=_c_helpers.functions(self.name, self.helpers),
@@ -248,10 +252,20 @@ int ${name}_set_weights(const void *weights, size_t size)
 }
 """
 
+_EXACT = """\
+#ifdef __FAST_MATH__
+#error "-ffast-math changes integers: leave it out"
+#endif
+#if FLT_EVAL_METHOD != 0
+#error "float is computed in another width here, which changes integers: choose SSE or NEON arithmetic"
+#endif
+"""
+
 _SOURCE = """\
-/* Written by Lamina; see $name.h. Integers equal Lamina's interpreter to the bit. */
+/* Written by Lamina; see $name.h. Integers equal those of Lamina's interpreter to the bit. */
 #include "$name.h"
 
+#include <float.h>
 #include <limits.h>
 #include <math.h>
 #include <string.h>
@@ -259,13 +273,7 @@ _SOURCE = """\
 #if INT_MAX < 2147483647
 #error "int has fewer than 32 bits here"
 #endif
-#ifdef __FAST_MATH__
-#error "-ffast-math changes results: leave it out"
-#endif
-#ifdef __clang__
-#pragma STDC FP_CONTRACT OFF
-#endif
-
+$exact
 $weights$arrays$helpers
 $functions
 $signature

@@ -1,0 +1,123 @@
+"""A network as an ONNX file: float operators, or integers as QuantizeLinear and DequantizeLinear around them.
+
+Opset 19 in IR version 9. The batch (axis 0) stays open, named `batch`, where every shape of the network follows it. The
+integers of an exported integer network are those of the interpreter where `docs/integers.md` says so. Outputs that are
+dequantised can be read back to integers exactly, q = rint(y / s) + z; `ir.transform.integer_core` of a network, exported,
+takes and gives integers.
+"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from lamina.core import files
+from lamina.core.errors import BadInput, Unsupported, missing_extra
+from lamina.core.units import GiB
+from lamina.export import _onnx_integers
+from lamina.export._onnx_graph import Graph
+from lamina.export._onnx_operators import REAL
+from lamina.ir.check import site
+from lamina.ir.network import Network
+from lamina.ir.types import Float, Type
+
+if TYPE_CHECKING:
+    from onnx import ModelProto, ValueInfoProto
+
+OPSET = 19
+IR_VERSION = 9
+_MOST_BYTES = 2 * GiB  # of one protobuf message
+
+
+def onnx(network: Network, path: Path | str) -> Path:
+    """Write `network` to `path`, checked by `onnx.checker`; returns the path.
+
+    Raises `Unsupported` for what ONNX cannot say, `MissingExtra` without the package onnx.
+    """
+    target = Path(path)
+    files.write(target, model(network).SerializeToString(deterministic=True))
+    return target
+
+
+def model(network: Network) -> "ModelProto":
+    """`network` as an ONNX model in memory."""
+    try:
+        import onnx as package
+        from onnx import helper
+    except ImportError as e:
+        raise missing_extra("onnx", "onnx") from e
+    size = sum(constant.type.bytes for constant in network.constants.values())
+    if size >= _MOST_BYTES:
+        raise Unsupported(f"{size:.0f} bytes of constants: an ONNX file holds fewer than 2^31")
+    graph = _graph(network)
+    types = network.types
+    batch = "batch" if _follows_batch(network) else None
+    made = helper.make_model(
+        helper.make_graph(
+            graph.nodes,
+            network.name,
+            [_end(name, type_, batch) for name, type_ in network.inputs.items()],
+            [_end(name, types[value], batch) for name, value in network.outputs.items()],
+            initializer=list(graph.tensors.values()),
+        ),
+        producer_name="lamina",
+        opset_imports=[helper.make_opsetid("", OPSET)],
+        ir_version=IR_VERSION,
+    )
+    package.checker.check_model(made, full_check=True)
+    return made
+
+
+def _graph(network: Network) -> Graph:
+    graph, types = Graph(), network.types
+    names = _names(network)
+    for name in network.constants:
+        graph.tensor(names[name], network.data(name))
+    for operation in network.operations:
+        where = site(operation, types)
+        table = _onnx_integers.INTEGERS if _onnx_integers.is_integer(where) else REAL
+        if operation.operator not in table:
+            kind = "integers" if table is not REAL else "real numbers"
+            raise Unsupported(
+                f"operator {operation.operator!r} at {operation.name!r} has no ONNX form for {kind}: "
+                f"{', '.join(table)} have one"
+            )
+        table[operation.operator](graph, where, [names[n] for n in operation.inputs], names[operation.name])
+    for output, value in network.outputs.items():
+        if names[value] != output:
+            graph.node("Identity", names[value], to=output)
+    return graph
+
+
+def _names(network: Network) -> dict[str, str]:
+    """The ONNX name of every value: its own, unless an output of another value has that name."""
+    names = {}
+    for value in network.types:
+        taken = value in network.outputs and network.outputs[value] != value
+        if taken and value in network.inputs:
+            raise BadInput(f"output {value!r} has the name of an input and is another value: rename one of them")
+        names[value] = f"{value}:value" if taken else value
+    for value in set(network.outputs.values()) & network.inputs.keys():
+        if value in network.outputs:
+            raise BadInput(f"output {value!r} is the input of the same name: ONNX needs another name for one of them")
+    return names
+
+
+def _follows_batch(network: Network) -> bool:
+    """Whether axis 0 of every value is the batch, so that it may stay open."""
+    try:
+        larger = network.with_batch(network.batch + 1).types
+    except BadInput:
+        return False
+    moving = [name for name in network.types if name not in network.constants]
+    return all(larger[name].shape == (network.batch + 1, *network.types[name].shape[1:]) for name in moving)
+
+
+def _end(name: str, type_: Type, batch: str | None) -> "ValueInfoProto":
+    from onnx import helper
+
+    if not isinstance(type_.element, Float):
+        _onnx_integers.element(type_.element)
+    kind = helper.np_dtype_to_tensor_dtype(np.dtype(type_.element.storage))
+    shape = [batch, *type_.shape[1:]] if batch else [*type_.shape]
+    return helper.make_tensor_value_info(name, kind, shape)
