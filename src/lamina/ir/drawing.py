@@ -124,7 +124,7 @@ def _page(network: Network, lines: dict[str, list[str]]) -> _Page:
 
 
 def _sides(network: Network, layout: Layout) -> dict[Node, tuple[float, int, str]]:
-    """For each box that is read its label: where it begins, its side (left, -1, where an arrow leaves to the right), itself."""
+    """For each box that is read: where its label begins, its side (left, -1, if an arrow leaves right), itself."""
     leaving: dict[Node, list[float]] = {}
     for route in layout.routes:
         leaving.setdefault(route[0], []).append(layout.x[route[1]])

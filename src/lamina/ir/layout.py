@@ -58,15 +58,17 @@ def lay_out(sources: Mapping[str, Sequence[str]], *, width: float, lane: float, 
 
 
 def _order(rows: list[list[Node]], up: Mapping[Node, list[Node]], down: Mapping[Node, list[Node]]) -> None:
-    """Sort each row by the mean place of its neighbours, in place."""
+    """Sort each row by the mean place of its neighbours, in place; boxes come before edges' places."""
+    place = {node: i for row in rows for i, node in enumerate(row)}
     for sweep in range(SWEEPS):
         neighbours = up if sweep % 2 == 0 else down
+
+        def key(node: Node, near: Mapping[Node, list[Node]] = neighbours) -> tuple[float, bool]:
+            return fmean(place[m] for m in near[node]) if near[node] else place[node], node[1] >= 0
+
         for row in rows if sweep % 2 == 0 else reversed(rows):
-            place = {node: i for other in rows for i, node in enumerate(other)} if len(row) > 1 else {}
-            if place:
-                row.sort(
-                    key=lambda n: (fmean(place[m] for m in neighbours[n]) if neighbours[n] else place[n], n[1] >= 0)
-                )
+            row.sort(key=key)
+            place.update((node, i) for i, node in enumerate(row))
 
 
 def _places(
