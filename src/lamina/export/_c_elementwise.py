@@ -8,10 +8,13 @@ softmax, log_softmax    along one axis, the maximum subtracted first
 add                     one loop where shapes are equal, else one per axis
 """
 
+from collections.abc import Mapping
+
 from lamina.core.errors import Unsupported
 from lamina.export._c_kernel import Kernel, Setting
 from lamina.export._c_requantise import clipped, nearest, plus, rescaled, saturated
 from lamina.export._c_text import ctype, fill, indent, real, whole
+from lamina.ir.network import Array
 from lamina.ir.operators._table import stored
 from lamina.ir.types import Fixed, Float
 
@@ -118,7 +121,8 @@ def log_softmax(setting: Setting) -> Kernel:
 
 def add(setting: Setting) -> Kernel:
     a, b, y = (t.element for t in (*setting.site.inputs, *setting.site.outputs))
-    value, helpers = "x0[$a] + x1[$b]", ()
+    value = "x0[$a] + x1[$b]"
+    helpers: tuple[str, ...] = ()
     if not (isinstance(a, Float) or isinstance(b, Float) or isinstance(y, Float)):
         sums, helpers = [], ("clip64",)
         for element, place in ((a, "x0[$a]"), (b, "x1[$b]")):
@@ -168,7 +172,7 @@ def _strides(of: tuple[int, ...], to: tuple[int, ...]) -> list[int]:
 
 
 def _each(
-    setting: Setting, value: str, *, stored: dict[str, object] | None = None, helpers: tuple[str, ...] = ()
+    setting: Setting, value: str, *, stored: Mapping[str, Array] | None = None, helpers: tuple[str, ...] = ()
 ) -> Kernel:
     x, y = setting.site.inputs[0], setting.site.outputs[0]
     body = fill(_EACH, n=y.size, x_type=ctype(x.element.storage), x=_source(setting), value=value)

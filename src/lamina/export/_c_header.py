@@ -81,7 +81,7 @@ def header(network: Network, name: str, plan: Plan, *, costs: Mapping[str, int],
     if external is not None:
         prototypes.insert(
             0,
-            f"/* {name}_weights.bin in memory, aligned to 8 bytes; returns -1 for another size or a big-endian machine */\n"
+            f"/* {name}_weights.bin in memory, aligned to 8 bytes; -1 for another size or a big-endian machine */\n"
             f"int {name}_set_weights(const void *weights, size_t size);",
         )
     return fill(

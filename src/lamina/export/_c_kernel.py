@@ -3,8 +3,8 @@
     Setting  where the operation stands: its name in C, types, attributes, the numbers of its constants
     Kernel   the function: which operands it reads from memory, which numbers are stored for it, its body
 
-A kernel's parameters are `x0`, `x1` ... (the operands it reads, in order), then the stored tables by name, then `y`, the
-result. A kernel that works `in_place` has `y` alone when the memory plan gives input and result one place.
+A kernel's parameters are `x0`, `x1` ... (the operands it reads, in order), then the stored tables by name, then `y`,
+the result. A kernel that works `in_place` has `y` alone when the memory plan gives input and result one place.
 """
 
 from collections.abc import Mapping

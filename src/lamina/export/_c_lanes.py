@@ -4,7 +4,7 @@
     int32 from int8        the same
     anything else          1: plain C99, also where LAMINA_SCALAR is defined
 
-The code that uses lanes is the same in every case: a vector times a number, added to a vector, is written as in plain C.
+The code that uses lanes is the same in every case: a vector times a number, plus a vector, is written as in plain C.
 """
 
 from dataclasses import dataclass

@@ -5,8 +5,8 @@
     arenas     one for each C type, so that no number is read through a pointer of another type (C99 6.5 §7);
                int8 and uint8 may share one, as the standard allows for signed and unsigned versions of one type
 
-Offsets are chosen by size, largest first, each at the lowest place that is free during its whole life. A result that is a
-network output is written straight to the caller's memory.
+Offsets are chosen by size, largest first, each at the lowest place that is free during its whole life. A result that is
+a network output is written straight to the caller's memory.
 """
 
 from collections.abc import Sequence
@@ -52,7 +52,10 @@ class Plan:
 
     @property
     def arena_bytes(self) -> int:
-        return sum(count * np.dtype(kind).itemsize for kind, count in self.arenas.items())
+        """`sizeof(NAME_state)`: the widest type comes first, so only the end is padded."""
+        widths = [np.dtype(kind).itemsize for kind in self.arenas]
+        total = sum(count * width for count, width in zip(self.arenas.values(), widths, strict=True))
+        return -(-total // widths[0]) * widths[0] if widths else 1
 
 
 def plan(network: Network) -> Plan:
@@ -66,10 +69,10 @@ def plan(network: Network) -> Plan:
         if root[value] in made:
             written.setdefault(root[value], output)
     slots = _slots(network, steps, root, last_use, written)
-    arenas: dict[str, int] = {}
+    arenas = dict.fromkeys(sorted({s.kind for s in slots.values()}, key=lambda k: (-np.dtype(k).itemsize, k)), 0)
     for slot in slots.values():
-        arenas[slot.kind] = max(arenas.get(slot.kind, 0), slot.offset + slot.size)
-    return Plan(steps=tuple(steps), root=root, slots=slots, written=written, arenas=dict(sorted(arenas.items())))
+        arenas[slot.kind] = max(arenas[slot.kind], slot.offset + slot.size)
+    return Plan(steps=tuple(steps), root=root, slots=slots, written=written, arenas=arenas)
 
 
 def kind(type_: Type) -> str:

@@ -1,8 +1,8 @@
 """Names of networks and values as C identifiers, injectively: two names never become one symbol.
 
 Letters, digits and underscores stay. Any other character c becomes `_xHH` (its code in hexadecimal), and an underscore
-that an `x` follows becomes `_x5f`, so that `_x` always opens an escape. A leading underscore or digit, which C reserves or
-refuses, is announced by `v_x00` and `v_x01`, codes that no character has.
+that an `x` follows becomes `_x5f`, so that `_x` always opens an escape. A leading underscore or digit, which C reserves
+or refuses, is announced by `v_x00` and `v_x01`, codes that no character has.
 
     conv1.weight -> conv1_x2eweight      max_x -> max_x5fx      3d -> v_x013d
 """

@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lamina.ir.network import Array
-
 if TYPE_CHECKING:
     from onnx import NodeProto, TensorProto
 
@@ -27,7 +25,7 @@ class Graph:
         self.nodes.append(helper.make_node(operator, list(inputs), [to], name=f"{to}:{operator}", **attributes))
         return to
 
-    def tensor(self, name: str, data: Array | float | int, dtype: Any = None) -> str:
+    def tensor(self, name: str, data: Any, dtype: Any = None) -> str:
         """Store `data` as `name` once; returns the name."""
         from onnx import numpy_helper
 

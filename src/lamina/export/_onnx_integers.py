@@ -4,7 +4,7 @@
                         recognises this pattern and computes in integers; a relu is the clipping at zero
     max_pool2d, views   on the stored integers themselves
     lookup              Gather from the stored table, the integer less its lowest as index
-    add, average_pool2d the sums are exact in float32, so they are written out: centre, scale, Round (half to even), offset
+    add, average_pool2d written out in float32, where their sums are exact: centre, scale, Round (half to even), offset
 
 Raises `Unsupported` for what ONNX does not say: more than 8 bits, fixed point, truncation.
 """
@@ -32,7 +32,7 @@ def element(of: Element) -> Integer:
 
 
 def quantised(graph: Graph, x: str, to: str, of: Integer) -> str:
-    """Float value `x` as stored integers: rounded half to even, saturated, and clipped where there are fewer than 8 bits."""
+    """Float value `x` as stored integers: rounded half to even, saturated, clipped below 8 bits."""
     narrow = of.bits < _MOST_BITS
     whole = graph.node("QuantizeLinear", x, *_coding(graph, to, of), to=f"{to}:whole" if narrow else to)
     if narrow:
@@ -113,8 +113,8 @@ def _centred(graph: Graph, q: str, stem: str, of: Type) -> str:
 def _rescaled(graph: Graph, centred: str, stem: str, of: Type, site: Site, *, divisor: int = 1) -> str:
     """An exact centred sum, over `divisor`, at the result's scale and rounded: `ir.integers.rescale` in float32.
 
-    Sums below 2^24 are exact. With power-of-two scales it is one division by an exact number, and what the division rounds
-    is too far from a half to reach it.
+    Sums below 2^24 are exact. With power-of-two scales it is one division by an exact number, and what the division
+    rounds is too far from a half to reach it.
     """
     x, y = element(of.element), element(site.outputs[0].element)
     rounding = site.attributes["rounding"]

@@ -6,9 +6,9 @@
     Makefile         builds and runs the test of every network in the folder
     NAME_weights.bin only where constants exceed 4 MiB: the caller hands a pointer to them
 
-The caller owns the memory: `NAME_run(NAME_state *, inputs..., outputs...)`; `NAME_run_static` wraps it with a state of its own.
-Every symbol starts with the network's name, so any number of networks fit one program. Of an integer network the integer
-core is exported: integers in, integers out, with scales and small conversion functions in the header.
+The caller owns the memory: `NAME_run(NAME_state *, inputs..., outputs...)`; `NAME_run_static` wraps it with a state of
+its own. Every symbol starts with the network's name, so any number of networks fit one program. Of an integer network
+the integer core is exported: integers in, integers out, with scales and small conversion functions in the header.
 """
 
 from dataclasses import dataclass
@@ -67,7 +67,7 @@ def c(network: Network, out: Path | str) -> Report:
         files=tuple(folder / file for file in _file_names(program)),
         macs=network.macs,
         flash_bytes=program.flash_bytes,
-        arena_bytes=program.plan.arena_bytes or 1,
+        arena_bytes=program.plan.arena_bytes,
         stack_bytes=program.stack_bytes,
         plan=program.plan,
     )
@@ -117,8 +117,9 @@ class _Program:
     def _step(self, step: Step) -> None:
         operation = step.operation
         if operation.operator not in TEMPLATES:
+            known = ", ".join(TEMPLATES)
             raise Unsupported(
-                f"operator {operation.operator!r} at {operation.name!r} has no C template: {', '.join(TEMPLATES)} have one"
+                f"operator {operation.operator!r} at {operation.name!r} has no C template: {known} have one"
             )
         result = step.result
         name = f"{self.name}_op_{identifier(operation.name)}"

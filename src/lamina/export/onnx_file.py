@@ -2,8 +2,8 @@
 
 Opset 19 in IR version 9. The batch (axis 0) stays open, named `batch`, where every shape of the network follows it. The
 integers of an exported integer network are those of the interpreter where `docs/integers.md` says so. Outputs that are
-dequantised can be read back to integers exactly, q = rint(y / s) + z; `ir.transform.integer_core` of a network, exported,
-takes and gives integers.
+dequantised can be read back to integers exactly, q = rint(y / s) + z; `ir.transform.integer_core` of a network,
+exported, takes and gives integers.
 """
 
 from pathlib import Path
@@ -119,5 +119,5 @@ def _end(name: str, type_: Type, batch: str | None) -> "ValueInfoProto":
     if not isinstance(type_.element, Float):
         _onnx_integers.element(type_.element)
     kind = helper.np_dtype_to_tensor_dtype(np.dtype(type_.element.storage))
-    shape = [batch, *type_.shape[1:]] if batch else [*type_.shape]
+    shape: list[str | int | None] = [batch or type_.shape[0], *type_.shape[1:]] if type_.shape else []
     return helper.make_tensor_value_info(name, kind, shape)

@@ -2,8 +2,8 @@
 
     all optimisations   with float scales it computes in integers only then (with power-of-two scales at any level)
     one thread          sums in one order
-    x64quantprecision   on a CPU with AVX2 and without VNNI, where products of u8 and s8 are added in pairs of 16 bits, and
-                        255 * 127 * 2 does not fit
+    x64quantprecision   on a CPU with AVX2 and without VNNI, where products of u8 and s8 are added in pairs of 16 bits,
+                        which 255 * 127 * 2 does not fit
 
 `docs/integers.md` has the table; `tests/export/test_integers_table.py` measures it.
 """
