@@ -1,7 +1,7 @@
 """Exported C, compiled and called: many networks in one shared library, inputs and outputs as NumPy arrays.
 
-The state handed to a network is filled with a pattern and followed by a guard, so that what is read before it is written
-and what is written beyond the end shows.
+The state handed to a network is filled with a pattern and followed by a guard, so that what is read before it
+is written and what is written beyond the end shows.
 """
 
 import ctypes

@@ -58,13 +58,17 @@ def test_every_operator_has_a_template() -> None:
 
 @QUICK
 @given(BATCH)
-def test_power_of_two_integers_equal_the_interpreter(tmp_path_factory: pytest.TempPathFactory, seeds: list[int]) -> None:
+def test_power_of_two_integers_equal_the_interpreter(
+    tmp_path_factory: pytest.TempPathFactory, seeds: list[int]
+) -> None:
     Library([integer_network(s) for s in seeds], tmp_path_factory.mktemp("c"), "-O1").check()
 
 
 @QUICK
 @given(BATCH)
-def test_float_scaled_integers_equal_the_interpreter(tmp_path_factory: pytest.TempPathFactory, seeds: list[int]) -> None:
+def test_float_scaled_integers_equal_the_interpreter(
+    tmp_path_factory: pytest.TempPathFactory, seeds: list[int]
+) -> None:
     networks = [integer_network(s, rounding="float") for s in seeds]
     Library(networks, tmp_path_factory.mktemp("c"), "-O1", "-ffp-contract=fast", "-march=native").check()
 
@@ -157,10 +161,15 @@ def test_conversions_in_the_header_are_the_interpreters(tmp_path: Path) -> None:
     run(need("gcc"), "-std=c99", "-shared", "-fPIC", *STRICT, "-o", str(tmp_path / "w.so"), str(wrapper), "-lm")
     functions = ctypes.CDLL(str(tmp_path / "w.so"))
     functions.dequantise.restype = ctypes.c_float
-    x, y = (library.networks[0].inputs["x"].element, library.networks[0].types[library.networks[0].outputs["y"]].element)
+    x, y = (
+        library.networks[0].inputs["x"].element,
+        library.networks[0].types[library.networks[0].outputs["y"]].element,
+    )
     assert not isinstance(x, Float)
     assert not isinstance(y, Float)
-    reals = np.concatenate([np.arange(-300, 300) * 0.5, [np.inf, -np.inf, 1e30]]).astype(np.float32) * np.float32(0.0625)
+    reals = np.concatenate([np.arange(-300, 300) * 0.5, [np.inf, -np.inf, 1e30]]).astype(np.float32) * np.float32(
+        0.0625
+    )
     wanted = rules.quantise(reals, x)
     assert [functions.quantise(ctypes.c_float(v)) for v in reals] == wanted.tolist()
     assert functions.quantise(ctypes.c_float(np.nan)) == x.low
@@ -176,7 +185,9 @@ def test_outputs_that_are_inputs_constants_or_named_twice(tmp_path: Path) -> Non
         constants={"k": Constant(type=four, data=np.arange(4, dtype=np.float32).reshape(1, 4))},
         operations=(
             Operation(operator="relu", inputs=("x",), outputs={"r": four}),
-            Operation(operator="reshape", inputs=("r",), outputs={"v": Type(shape=(2, 2))}, attributes={"shape": (2, 2)}),
+            Operation(
+                operator="reshape", inputs=("r",), outputs={"v": Type(shape=(2, 2))}, attributes={"shape": (2, 2)}
+            ),
             Operation(operator="tanh", inputs=("r",), outputs={"t": four}),
             Operation(operator="add", inputs=("r", "r"), outputs={"double": four}),
         ),
