@@ -110,7 +110,7 @@ def share_stage(model: nn.Module, *, retrain: Retrain, config: Config = Config()
 
 def arrays(model: nn.Module) -> dict[str, np.ndarray[Any, Any]]:
     """Every parameter and persistent buffer as a NumPy array, by its name."""
-    return {name: tensor.detach().cpu().numpy() for name, tensor in model.state_dict().items()}
+    return {name: tensor.detach().cpu().contiguous().numpy() for name, tensor in model.state_dict().items()}
 
 
 def float_bytes(model: nn.Module) -> int:
