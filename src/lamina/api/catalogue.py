@@ -37,14 +37,19 @@ def _models() -> Rows:
 
 def _machines() -> Rows:
     import lamina.hw.machines as package
+    from lamina.hw import registry as machines
 
     rows = []
-    for name in registry.names(package):
-        module = registry.member(package, name, "machine")
-        family = type(module.MACHINE).__module__.rpartition(".")[2]
-        marks = sorted({mark for mark, _ in module.SOURCES.values()})
+    for name in machines.names():
+        found = machines.registered(name)
         rows.append(
-            {"name": name, "summary": registry.summary(module), "family": family, "paper": module.PAPER, "marks": marks}
+            {
+                "name": name,
+                "summary": registry.summary(registry.member(package, name, "machine")),
+                "family": found.family.__name__.rpartition(".")[2],
+                "paper": found.paper,
+                "marks": sorted({mark for mark, _ in found.sources.values()}),
+            }
         )
     return rows
 

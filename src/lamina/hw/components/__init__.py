@@ -1,0 +1,1 @@
+"""Energy, latency and area per action, each with its citation and technology node. A component is a file."""

@@ -1,0 +1,152 @@
+"""The result of costing: one `Cost` per layer, their `total`, and what stands beside them.
+
+Extensive quantities (cycles, latency, energy, bytes, MACs) of the layers sum to the total exactly, and components sum
+to the energy exactly, in any order: `settled` rounds seconds and joules to a power of two 2^-50 below their total, so
+that float64 sums are exact. A quantity that a machine cannot tell is None, never 0.
+
+Units     seconds, joules, square metres, bytes; utilisation in (0, 1], None for a layer without multiplications
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from math import frexp, ldexp
+from typing import Any, Literal
+
+Mark = Literal["measured", "modelled", "published", "unverified", "assumed"]
+Bound = Literal["compute", "memory"]
+MARKS: tuple[Mark, ...] = ("measured", "modelled", "published", "unverified", "assumed")
+_WEAKNESS = {"measured": 0, "published": 1, "modelled": 2, "unverified": 3, "assumed": 4}
+
+
+def weakest(marks: Iterable[Mark]) -> Mark:
+    """The mark of a figure made from figures with `marks`: a chain is as sure as its least sure link."""
+    return max(marks, key=_WEAKNESS.__getitem__)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Cost:
+    name: str
+    op: str
+    macs: int
+    cycles: int | None  # of the datapath and its stalls
+    latency_s: float | None
+    dram_bytes: float | None
+    utilisation: float | None  # of the multipliers, in (0, 1]
+    bound: Bound | None
+    energy_by_component_j: Mapping[str, float] | None
+    bytes_by_level: Mapping[str, float] | None
+
+    @property
+    def energy_j(self) -> float | None:
+        """The sum of the components, in order."""
+        return None if self.energy_by_component_j is None else sum(self.energy_by_component_j.values())
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "name": self.name,
+            "op": self.op,
+            "macs": self.macs,
+            "cycles": self.cycles,
+            "latency_s": self.latency_s,
+            "energy_j": self.energy_j,
+            "dram_bytes": self.dram_bytes,
+            "utilisation": self.utilisation,
+            "bound": self.bound,
+            "energy_by_component_j": None if self.energy_by_component_j is None else dict(self.energy_by_component_j),
+            "bytes_by_level": None if self.bytes_by_level is None else dict(self.bytes_by_level),
+        }
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Result:
+    """What one machine says of one network."""
+
+    machine: str
+    fields: Mapping[str, Any]  # of the machine, as used
+    marks: Mapping[str, Mark]  # one per quantity
+    area_m2: float | None
+    sources: Sequence[str]
+    layers: Sequence[Cost]
+    coverage: float = 1.0  # share of the multiply-accumulates that was costed
+    skipped: Sequence[str] = field(default_factory=tuple)  # layers the machine cannot run
+    accuracy: float | None = None
+
+    @property
+    def total(self) -> Cost:
+        return total(self.layers)
+
+    def to_json(self) -> dict[str, Any]:
+        summed = self.total.to_json()
+        del summed["name"], summed["op"]
+        return {
+            "machine": self.machine,
+            "fields": dict(self.fields),
+            "marks": dict(self.marks),
+            "coverage": self.coverage,
+            "skipped": list(self.skipped),
+            "accuracy": self.accuracy,
+            "area_m2": self.area_m2,
+            "sources": list(self.sources),
+            "total": summed,
+            "layers": [layer.to_json() for layer in self.layers],
+        }
+
+
+def settled(layers: Sequence[Cost]) -> tuple[Cost, ...]:
+    """`layers` with seconds and joules on a grid on which they add exactly; the grid is 2^-50 of the total."""
+    latency = _sum([c.latency_s for c in layers])
+    energy = _sum([c.energy_j for c in layers])
+    return tuple(
+        replace(
+            c,
+            latency_s=None if c.latency_s is None else _on_grid(c.latency_s, latency),
+            energy_by_component_j=None
+            if c.energy_by_component_j is None
+            else {name: _on_grid(value, energy) for name, value in c.energy_by_component_j.items()},
+        )
+        for c in layers
+    )
+
+
+def _on_grid(value: float, whole: float | None) -> float:
+    if not whole:
+        return value
+    quantum = ldexp(1.0, frexp(whole)[1] - 50)
+    return round(value / quantum) * quantum
+
+
+def total(layers: Sequence[Cost]) -> Cost:
+    """The sum of `layers`; utilisation is the mean over the multiplying ones by time, the bound is where time goes."""
+    weighted = [(c.utilisation, c.cycles or c.latency_s or 0) for c in layers if c.utilisation is not None]
+    time = sum(weight for _, weight in weighted)
+    waits: dict[Bound, float] = {"compute": 0.0, "memory": 0.0}
+    for c in layers:
+        if c.bound is not None and c.latency_s is not None:
+            waits[c.bound] += c.latency_s
+    return Cost(
+        name="total",
+        op="total",
+        macs=sum(c.macs for c in layers),
+        cycles=_sum([c.cycles for c in layers]),
+        latency_s=_sum([c.latency_s for c in layers]),
+        dram_bytes=_sum([c.dram_bytes for c in layers]),
+        utilisation=sum(u * weight for u, weight in weighted) / time if time else None,
+        bound=("compute" if waits["compute"] >= waits["memory"] else "memory") if any(waits.values()) else None,
+        energy_by_component_j=_sum_maps([c.energy_by_component_j for c in layers]),
+        bytes_by_level=_sum_maps([c.bytes_by_level for c in layers]),
+    )
+
+
+def _sum(values: Sequence[Any]) -> Any:
+    """The sum in order; None where a layer cannot tell."""
+    return None if any(v is None for v in values) else sum(values)
+
+
+def _sum_maps(maps: Sequence[Mapping[str, float] | None]) -> dict[str, float] | None:
+    if any(m is None for m in maps):
+        return None
+    result: dict[str, float] = {}
+    for one in maps:
+        for key, value in (one or {}).items():
+            result[key] = result.get(key, 0.0) + value
+    return result

@@ -1,0 +1,135 @@
+"""The table: what one network costs on several machines, for people and, as INTERFACE section 2, for programs.
+
+Where the network carries no word length (float), its layers are costed at `bits`, and the table says so.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from lamina.core.errors import BadInput, Unsupported
+from lamina.core.progress import as_text
+from lamina.core.units import si
+from lamina.hw.cost import Result, settled
+from lamina.hw.machine import Machine
+from lamina.ir.layer import Layer
+from lamina.ir.network import Network
+from lamina.ir.types import Float
+
+SCHEMA = 1
+DEFAULT_BITS = 8
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Table:
+    network: dict[str, Any]  # name, macs, parameters, batch, bits, input_shape
+    results: Sequence[Result]
+    note: str = ""  # what a reader has to know of the word length
+
+    def to_json(self) -> dict[str, Any]:
+        return {"schema": SCHEMA, "network": self.network, "results": [r.to_json() for r in self.results]}
+
+    def __str__(self) -> str:
+        from rich import box
+        from rich.table import Table as Rich
+
+        n = self.network
+        title = f"{n['name']}: {n['macs']:,} MACs, {n['parameters']:,} parameters, batch {n['batch']}, {n['bits']} bits"
+        table = Rich(title=title + (f" ({self.note})" if self.note else ""), box=box.SIMPLE_HEAD, title_justify="left")
+        for column in (
+            "machine",
+            "accuracy",
+            "latency",
+            "energy",
+            "area",
+            "DRAM",
+            "utilisation",
+            "bound",
+            "cover",
+            "mark",
+        ):
+            table.add_column(column, overflow="fold")
+        for result in self.results:
+            table.add_row(*_row(result))
+        papers = "\n".join(f"  {r.machine}: {r.sources[0]}" for r in self.results)
+        return f"{as_text(table)}\n{papers}"
+
+
+def _row(result: Result) -> list[str]:
+    total = result.total
+    fields = ",".join(f"{k}={v}" for k, v in result.fields.items() if k in ("rows", "columns", "dataflow"))
+    return [
+        result.machine + (f":{fields}" if fields else ""),
+        "–" if result.accuracy is None else f"{result.accuracy:.2%}",
+        si(total.latency_s, "s"),
+        si(total.energy_j, "J"),
+        si(result.area_m2, "m2"),
+        si(total.dram_bytes, "B"),
+        "–" if total.utilisation is None else f"{total.utilisation:.0%}",
+        total.bound or "–",
+        f"{result.coverage:.0%}",
+        f"latency {result.marks.get('latency_s', '–')}, energy {result.marks.get('energy_j', '–')}",
+    ]
+
+
+def cost(
+    network: Network, machines: Sequence[Machine], *, bits: int | None = None, allow_partial: bool = False
+) -> Table:
+    """The table of `network` on `machines`; raises `Unsupported` for a layer that a machine cannot run.
+
+    With `allow_partial` such layers are left out, named, and the coverage falls below 1.
+    """
+    layers, width, note = words(network, bits)
+    described = {
+        "name": network.name,
+        "macs": sum(layer.macs for layer in layers),
+        "parameters": network.parameters,
+        "batch": network.batch,
+        "bits": width,
+        "input_shape": list(next(iter(network.inputs.values())).shape),
+    }
+    results = [on_machine(layers, machine, allow_partial=allow_partial) for machine in machines]
+    return Table(network=described, results=results, note=note)
+
+
+def words(network: Network, bits: int | None) -> tuple[list[Layer], int, str]:
+    """The layers of `network` with their word length, that length, and a note where it was not the network's own."""
+    layers = network.layers()
+    own = [t.element.bits for o in network.operations for t in o.outputs.values() if not isinstance(t.element, Float)]
+    if own:
+        if bits is not None and bits != max(own):
+            raise BadInput(
+                f"network {network.name!r} has integers of {max(own)} bits: --bits {bits} is for float networks"
+            )
+        return layers, max(own), ""
+    width = DEFAULT_BITS if bits is None else bits
+    if not 1 <= width <= 64:
+        raise BadInput(f"--bits {width}: 1 to 64 are allowed")
+    note = f"the network is float: costed as if its words had {width} bits"
+    return [replace(layer, input_bits=width, weight_bits=width, output_bits=width) for layer in layers], width, note
+
+
+def on_machine(layers: Sequence[Layer], machine: Machine, *, allow_partial: bool = False) -> Result:
+    """What `machine` says of `layers`."""
+    family = machine.family
+    can = [layer for layer in layers if layer.operator in family.OPERATORS]
+    cannot = [layer for layer in layers if layer.operator not in family.OPERATORS]
+    whole = sum(layer.macs for layer in layers)
+    share = sum(layer.macs for layer in can) / whole if whole else len(can) / max(len(layers), 1)
+    if cannot and not allow_partial:
+        named = ", ".join(f"{layer.name} ({layer.operator})" for layer in cannot[:5])
+        raise Unsupported(
+            f"machine {machine.name} cannot run {named}{' and more' if len(cannot) > 5 else ''}, {1 - share:.1%} of the "
+            "multiply-accumulates: --allow-partial costs the rest and states the coverage"
+        )
+    sources = [machine.paper, *(f"{field}: {mark}: {text}" for field, (mark, text) in machine.all_sources.items())]
+    return Result(
+        machine=machine.name,
+        fields=machine.fields,
+        marks=machine.marks(),
+        area_m2=family.area_m2(machine.parameters),
+        sources=sources,
+        layers=settled(family.cost(can, machine.parameters)),
+        coverage=share,
+        skipped=[layer.name for layer in cannot],
+    )
