@@ -58,8 +58,9 @@ def measured() -> Measured:
     """The kept measurement of this processor; made now, saying so, where there is none."""
     if not path().exists():
         return measure()
-    value = files.read_json(path())
-    parameters = value.get("parameters") if isinstance(value, dict) else None
+    read = files.read_json(path())
+    value: dict[str, Any] = read if isinstance(read, dict) else {}
+    parameters = value.get("parameters")
     usable = isinstance(parameters, dict) and all(isinstance(parameters.get(f), int | float) for f in _FIELDS)
     if not usable or value.get("schema") != SCHEMA:
         raise BadInput(f"{path()}: not a measurement of schema {SCHEMA}, the file is damaged: lamina machine measure")

@@ -46,7 +46,7 @@ class Table:
             "utilisation",
             "bound",
             "cover",
-            "mark",
+            "latency / energy are",
         ):
             table.add_column(column, overflow="fold")
         for result in self.results:
@@ -68,7 +68,7 @@ def _row(result: Result) -> list[str]:
         "–" if total.utilisation is None else f"{total.utilisation:.0%}",
         total.bound or "–",
         f"{result.coverage:.0%}",
-        f"latency {result.marks.get('latency_s', '–')}, energy {result.marks.get('energy_j', '–')}",
+        f"{result.marks.get('latency_s', '–')} / {result.marks.get('energy_j', '–')}",
     ]
 
 
@@ -119,8 +119,8 @@ def on_machine(layers: Sequence[Layer], machine: Machine, *, allow_partial: bool
     if cannot and not allow_partial:
         named = ", ".join(f"{layer.name} ({layer.operator})" for layer in cannot[:5])
         raise Unsupported(
-            f"machine {machine.name} cannot run {named}{' and more' if len(cannot) > 5 else ''}, {1 - share:.1%} of the "
-            "multiply-accumulates: --allow-partial costs the rest and states the coverage"
+            f"machine {machine.name} cannot run {named}{' and more' if len(cannot) > 5 else ''}, {1 - share:.1%} of "
+            "the multiply-accumulates: --allow-partial costs the rest and states the coverage"
         )
     sources = [machine.paper, *(f"{field}: {mark}: {text}" for field, (mark, text) in machine.all_sources.items())]
     return Result(

@@ -4,8 +4,8 @@
 
 The bandwidth is the last cache's where the network fits into it, else DRAM's; every tensor moves once a layer.
 
-Energy and area are None: a processor that is measured from inside cannot tell them. MACs of every word length run at the
-float32 peak, which integers may exceed where the processor has instructions for them.
+Energy and area are None: a processor that is measured from inside cannot tell them. MACs of every word length run at
+the float32 peak, which integers may exceed where the processor has instructions for them.
 
 Paper     Williams, Waterman, Patterson, "Roofline", CACM 52(4), 2009, https://doi.org/10.1145/1498765.1498785
 """
