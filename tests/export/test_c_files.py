@@ -163,15 +163,15 @@ def test_values_alive_together_share_no_memory(network: Network) -> None:
     holds: dict[tuple[str, int], str] = {}  # element of an arena -> the root whose number it holds
     outputs = {plan.root[v] for v in network.outputs.values()}
     for at, step in enumerate(plan.steps):
+        root = plan.root[step.result]  # written first: a kernel writes while it still reads
+        if slot := plan.slots.get(root):
+            holds |= {(slot.kind, cell): root for cell in range(slot.offset, slot.offset + slot.size)}
+            assert slot.offset + slot.size <= plan.arenas[slot.kind]
         for name in step.operation.inputs:
             root = plan.root[name]
             if slot := plan.slots.get(root):
                 cells = range(slot.offset, slot.offset + types[name].size)
-                assert all(holds[slot.kind, cell] == root for cell in cells), f"{name} is overwritten before step {at}"
-        root = plan.root[step.result]
-        if slot := plan.slots.get(root):
-            holds |= {(slot.kind, cell): root for cell in range(slot.offset, slot.offset + slot.size)}
-            assert slot.offset + slot.size <= plan.arenas[slot.kind]
+                assert all(holds[slot.kind, cell] == root for cell in cells), f"{name} is overwritten at step {at}"
     for root in outputs & plan.slots.keys():
         slot = plan.slots[root]
         assert all(holds[slot.kind, cell] == root for cell in range(slot.offset, slot.offset + slot.size))
