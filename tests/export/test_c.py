@@ -16,6 +16,7 @@ from lamina.ir import Constant, Fixed, Float, Integer, Network, Operation, Type
 from lamina.ir import integers as rules
 from lamina.ir.operators import TABLE
 from tests.export.compiled import STRICT, Library, compare, run
+from tests.network_builder import Builder
 from tests.networks import (
     SEEDS,
     fixed_network,
@@ -223,3 +224,24 @@ def test_what_c_cannot_say_is_refused(tmp_path: Path) -> None:
         lamina.export.c(tie_rich_network(), tmp_path / "file" / "folder")
     with pytest.raises(BadInput, match="did you mean 'onnx'"):
         lamina.export.exporter("onx")
+
+
+def test_tanh_is_close_everywhere(tmp_path: Path) -> None:
+    """Own polynomials against NumPy's tanh, relative to each value, and where it saturates."""
+
+    b = Builder(rng=np.random.default_rng(0))
+    b.input("x", Type(shape=(1, 200_000)))
+    b.op("tanh", ("x",), (1, 200_000), Float())
+    library = Library([b.finish("tanh", {"y": b.value})], tmp_path, "-O2")
+    x = np.concatenate(
+        [np.linspace(-12, 12, 100_000), np.geomspace(1e-30, 1e30, 50_000), -np.geomspace(1e-6, 9, 50_000)]
+    )
+    x = x.astype(np.float32).reshape(1, -1)
+    found = library.run(0, {"x": x})["y"]
+    wanted = np.tanh(x.astype(np.float64))
+    assert np.abs(found / wanted - 1).max() < 1e-6
+    assert np.abs(found).max() <= 1
+    x[0, :3] = [np.nan, np.inf, -np.inf]
+    found = library.run(0, {"x": x})["y"]
+    assert np.isnan(found[0, 0])
+    assert np.allclose(found[0, 1:3], [1, -1])

@@ -67,7 +67,9 @@ def relu(setting: Setting) -> Kernel:
 
 
 def tanh(setting: Setting) -> Kernel:
-    return _each(setting, f"tanh{_suffix(setting)}(v)")
+    if ctype(setting.site.inputs[0].element.storage) == "double":
+        return _each(setting, "tanh(v)")
+    return _each(setting, f"{setting.prefix}_tanh32(v)", helpers=("tanh32",))
 
 
 def sigmoid(setting: Setting) -> Kernel:

@@ -2,7 +2,8 @@
 
     round_shift32/64   round_half_even(a / 2^k): the floor, plus one where the rest is above half, or half and odd
     divide             round_half_even(a / d)
-    scale              clip(rint(a m)) in float32: clipped while still a float, so that no conversion overflows
+    nearest32/64       rint in float32, clipped while still a float, so that no conversion overflows
+    tanh32             tanh without libm; the coefficients are a least-squares fit of our own, relative error weighted
     clip32/64          into low..high
     lanes floats ints  neighbouring channels in one variable, see `_c_lanes`
 
@@ -106,6 +107,16 @@ static int64_t ${p}_divide(int64_t a, int64_t d)
 static int64_t ${p}_floor_divide(int64_t a, int64_t d)
 {
     return a / d - (a % d < 0);
+}
+""",
+    "tanh32": """
+/* tanh to 5e-7 of its value: a fraction of polynomials, which compilers compute for several numbers at once */
+static inline float ${p}_tanh32(float v)
+{
+    const float x = v < -7.99f ? -7.99f : v > 7.99f ? 7.99f : v, u = x * x;
+    const float above = 0.9999999f + u * (0.1292654f + u * (2.951969e-3f + u * 1.1438733e-5f));
+    const float below = 1.0f + u * (0.46259758f + u * (2.3819413e-2f + u * (2.3880332e-4f + u * 2.4625254e-7f)));
+    return x * above / below;
 }
 """,
     "clip32": """
