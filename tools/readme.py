@@ -35,13 +35,17 @@ def code() -> str:
     return "```python\n" + "\n".join(lines).strip() + "\n```"
 
 
+def titles() -> dict[str, dict[str, str]]:
+    """What the table shows, in its order: "ROW.NAME" to the words of each language."""
+    return tomllib.loads((ROOT / "tools" / "titles.toml").read_text(encoding="utf-8"))
+
+
 def table(language: str, results: Path = _results.FOLDER) -> str:
     """The table of result figures in `language`."""
-    titles = tomllib.loads((ROOT / "tools" / "titles.toml").read_text(encoding="utf-8"))
     figures = {f"{f.row}.{f.name}": f for result in _results.read_all(results) for f in result.figures}
     words = WORDS[language]
     lines = [words["head"], ("---",) * len(words["head"])]
-    for key, title in titles.items():
+    for key, title in titles().items():
         if figure := figures.get(key):
             verdict = words["holds" if figure.holds else "misses"]
             asked = RULES[figure.rule] + number(figure.limit, figure.unit)

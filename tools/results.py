@@ -1,0 +1,132 @@
+"""Run what the result files report, and write them: src/lamina/recipes/results/*.json, then the READMEs' table.
+
+    python tools/results.py [--seeds 3]
+
+Each model is trained, compressed and carried down the chain on the whole MNIST, once a seed, in
+runs/results/COMMIT/MODEL-SEED; the worst seed is what is reported. Killed, the same command goes on. The folder is
+named after the commit, so that no number of an older source slips in. Parameters and multiply-accumulates are counted.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import readme
+
+from lamina.core import files
+from lamina.core.run_folder import read_settings
+from lamina.recipes import _results
+from lamina.recipes._results import Figure, Result
+
+ROOT = Path(__file__).resolve().parent.parent
+LAMINA = Path(sys.executable).parent / "lamina"
+HAN = "Han et al., ICLR 2016, table 1, https://arxiv.org/abs/1510.00149"
+LECUN = "LeCun et al., Proc. IEEE 86(11), 1998, https://doi.org/10.1109/5.726791"
+# model: (smallest accuracy asked, ratio published), both of the whole MNIST; the ratio asked is 35 for both
+MODELS = {"lenet5_caffe": (99.0, 39.0), "lenet_300_100": (98.2, 40.0)}
+RATIO, DROP = 35.0, 0.1
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--seeds", type=int, default=3, help="runs of each model (default 3)")
+    seeds = range(parser.parse_args().seeds)
+    commit = _results.current_commit(ROOT)
+    runs = {(model, seed): run(commit, model, seed) for model in MODELS for seed in seeds}
+    configuration = {f"{model} {seed}": read_settings(path)["configuration"] for (model, seed), path in runs.items()}
+    summaries = {key: files.read_json(path / "summary.json") for key, path in runs.items()}
+    figures = [f for model in MODELS for f in compression(model, [summaries[model, seed] for seed in seeds])]
+    figures.append(differing(summaries.values()))
+    write("digits", commit, configuration, figures)
+    write("counts", commit, {"models": ["lenet5"]}, counts())
+    return readme.main()
+
+
+def run(commit: str, model: str, seed: int) -> Path:
+    """The finished run of `model` with `seed`."""
+    out = ROOT / "runs" / "results" / commit[:12] / f"{model}-{seed}"
+    print(f"== {model}, seed {seed}", file=sys.stderr, flush=True)
+    command = [LAMINA, "run", "digits", "--data", "mnist", "--model", model, "--seed", str(seed), "--out", out]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    return out
+
+
+def compression(model: str, summaries: list[Mapping[str, Any]]) -> list[Figure]:
+    """Accuracy, what compression costs of it, and how small the file is: the worst seed of each."""
+    accuracy, ratio = MODELS[model]
+    before = [percent(s, "trained, float32") for s in summaries]
+    lost = [b - percent(s, "pruned and shared, float32") for b, s in zip(before, summaries, strict=True)]
+    seeds = f"worst of {len(summaries)} seeds"
+    figure = figures_of("O6", HAN)
+    return [
+        figure(f"{model}_accuracy", f"test accuracy, {seeds}", "%", min(before), "at_least", accuracy, None),
+        figure(f"{model}_drop", f"accuracy lost by compressing, {seeds}", "points", max(lost), "at_most", DROP, 0.0),
+        figure(
+            f"{model}_ratio", f"float32 over packed bytes, {seeds}", "x", min(s["ratio"] for s in summaries),
+            "at_least", RATIO, ratio,
+        ),
+    ]  # fmt: skip
+
+
+def differing(summaries: Iterable[Mapping[str, Any]]) -> Figure:
+    """Integers that differ anywhere in the chains of all runs."""
+    links = [link for summary in summaries for link in summary["chain"] if link["differing"] is not None]
+    figure = figures_of("O4", "")
+    title = "integers that differ along the chain"
+    return figure("integers_differing", title, "", sum(link["differing"] for link in links), "equal", 0, None)
+
+
+def counts() -> list[Figure]:
+    """Parameters and multiply-accumulates of LeNet-5 with the sizes of 1998 and a dense third layer."""
+    listed = subprocess.run([LAMINA, "list", "models", "--json"], check=True, capture_output=True).stdout
+    model = next(m for m in json.loads(listed) if m["name"] == "lenet5")
+    figure = figures_of("M24", LECUN)
+    return [
+        figure("lenet5_parameters", "parameters of LeNet-5", "", model["parameters"], "equal", 61_706, None),
+        figure("lenet5_macs", "multiply-accumulates of LeNet-5", "", model["macs"], "equal", 416_520, None),
+    ]
+
+
+def percent(summary: Mapping[str, Any], network: str) -> float:
+    """Test accuracy of one network of the chain in %, exact to the example."""
+    found = next(a for a in summary["accuracies"] if a["network"] == network)
+    return round(100 * found["correct"] / found["examples"], 6)
+
+
+def figures_of(row: str, source: str) -> Callable[..., Figure]:
+    """A maker of figures of one row and source."""
+
+    def figure(
+        name: str, title: str, unit: str, measured: float, rule: str, limit: float, published: float | None
+    ) -> Figure:
+        return Figure(
+            row=row,
+            name=name,
+            title=title,
+            unit=unit,
+            measured=round(measured, 6),
+            rule=rule,
+            limit=limit,
+            published=published,
+            source=source,
+        )
+
+    return figure
+
+
+def write(recipe: str, commit: str, configuration: Mapping[str, Any], figures: Iterable[Figure]) -> None:
+    found = tuple(figures)
+    hashed = _results.configuration_hash(configuration)
+    path = _results.write(Result(recipe=recipe, commit=commit, configuration=hashed, figures=found))
+    for figure in found:
+        verdict = "holds" if figure.holds else "MISSED"
+        print(f"{figure.row} {figure.name}: {figure.measured:g} {figure.unit} {verdict}", file=sys.stderr)
+    print(f"wrote {path.relative_to(ROOT)}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
