@@ -25,6 +25,7 @@ class Layout:
 
 
 def box(name: str) -> Node:
+    """The node of the box `name`."""
     return (name, -1)
 
 
