@@ -35,7 +35,7 @@ def test_every_verb_of_the_face_is_public():
 
 @pytest.mark.parametrize("name", ROOMS)
 def test_the_face_of_a_room_says_which_names_are_public(name):
-    """A name that a room imports from its own files is re-exported on purpose: `from x import y as y`, or in __all__."""
+    """What a room imports from its own files is re-exported on purpose: `from x import y as y`, or in __all__."""
     module = importlib.import_module(name)
     source = inspect.getsource(module)
     for public, value in vars(module).items():
