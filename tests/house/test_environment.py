@@ -59,6 +59,19 @@ def test_a_change_of_the_project_installs_lamina_alone(calls):
     assert calls() == []
 
 
+def test_a_change_taken_back_after_an_interruption_installs_again(calls):
+    calls()
+    project = calls.folder / "pyproject.toml"
+    before = project.read_text()
+    project.write_text('[project]\nname = "lamina"\n')
+    with calls.monkeypatch.context() as patch:
+        patch.setattr(environment, "pip", lambda *arguments: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            environment.main(["main"])
+    project.write_text(before)
+    assert calls() == ["install Lamina", "check"]
+
+
 @pytest.mark.parametrize("at", range(len(WHOLE)))
 def test_an_interrupted_one_is_finished(calls, at):
     run, count = environment.subprocess.run, 0
