@@ -1,8 +1,16 @@
 """Run a network on a machine's emulator, layer by layer, and compare: bits with the interpreter, cycles with `hw`.
 
-A family's emulator is a file of its name with `OPERATORS` it drives, `accepts(network)`, `NEEDS` in words, and
-`layer(operation, site, arrays, parameters) -> (stored result, cycles of one example)`. Other layers run by the operator
-table. A float network is brought into the machine's arithmetic first where that needs no data (fixed point).
+    network ──prepare──▶ the machine's arithmetic ──layer by layer──▶ values, ticks
+                                      └──▶ interpreter: values        └──▶ hw: cycles
+
+A family's emulator is a file of its name, with
+
+    OPERATORS                                               the layers that it drives and counts
+    prepare(network, parameters)                            the network in the machine's arithmetic, or BadInput
+    lockstep(network, parameters)                           how many examples are emulated side by side
+    layer(operation, site, arrays, examples, parameters)    stored result, cycles of one example
+
+Other layers run by the operator table. The count comes from the emulator's loop alone; `hw` is asked afterwards.
 """
 
 import importlib
@@ -13,18 +21,15 @@ from typing import Any
 
 import numpy as np
 
-from lamina.core import progress
-from lamina.core.errors import BadInput, Unsupported
+from lamina.core import progress, registry
+from lamina.core.errors import BadInput, CheckFailed, Unsupported
 from lamina.hw.machine import Machine
 from lamina.ir.check import site
-from lamina.ir.fixed import to_fixed
 from lamina.ir.interpreter import trace
-from lamina.ir.network import Array, Network
+from lamina.ir.network import Array, Network, Operation
 from lamina.ir.operators import operator
-from lamina.ir.types import Fixed, Float
-
-FAMILIES = ("systolic", "nfu")
-CHUNK = 50  # examples in lockstep
+from lamina.ir.operators._table import Site
+from lamina.ir.types import Float
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -37,6 +42,7 @@ class Emulation:
     expected_cycles: Mapping[str, int]  # by hw's closed form
     differing: int  # numbers of any value that are not the interpreter's
     compared: int
+    first_differing: str | None  # the first layer with such a number
     accuracy: float | None
 
     @property
@@ -47,6 +53,11 @@ class Emulation:
     def cycles_agree(self) -> bool:
         return dict(self.cycles) == dict(self.expected_cycles)
 
+    @property
+    def total_cycles(self) -> int:
+        """Of one example, layers one after another."""
+        return sum(self.cycles.values())
+
     def to_json(self) -> dict[str, Any]:
         return {
             "machine": self.machine,
@@ -56,114 +67,140 @@ class Emulation:
             "bits_agree": self.bits_agree,
             "differing": self.differing,
             "compared": self.compared,
+            "first_differing": self.first_differing,
             "cycles_agree": self.cycles_agree,
+            "total_cycles": self.total_cycles,
             "cycles": dict(self.cycles),
             "expected_cycles": dict(self.expected_cycles),
         }
 
     def __str__(self) -> str:
         accuracy = "" if self.accuracy is None else f", accuracy {self.accuracy:.2%}"
-        bits = "no number differs from the interpreter" if self.bits_agree else f"{self.differing} numbers differ"
-        same = "equal the closed form" if self.cycles_agree else "differ from the closed form"
+        bits = "no number differs from the interpreter's"
+        if not self.bits_agree:
+            bits = f"{self.differing:,} numbers differ from the interpreter's, first in {self.first_differing}"
+        same = "equal to the closed form in every layer"
+        for name in {**self.cycles, **self.expected_cycles}:
+            ticks, closed = self.cycles.get(name), self.expected_cycles.get(name)
+            if ticks != closed:
+                same = f"not the closed form's: {name} takes {ticks} ticks, hw says {closed}"
+                break
         return (
-            f"{self.network} on {self.machine}, {self.examples} examples{accuracy}: {bits} ({self.compared:,} compared)"
-            f"; {sum(self.cycles.values()):,} cycles an example {same}"
+            f"{self.network} on {self.machine}, {self.examples} examples{accuracy}: {bits} "
+            f"({self.compared:,} compared); {self.total_cycles:,} cycles an example, {same}"
         )
 
 
 def emulate(
     network: Network, machine: Machine, inputs: Mapping[str, Array], *, labels: Array | None = None
 ) -> Emulation:
-    """Emulate `network` on `machine` for the examples in `inputs`; with `labels` [n] the accuracy is told too.
+    """Emulate `network` on `machine`; `inputs` are names to arrays, axis 0 the examples, all computed in lockstep.
 
-    Raises `Unsupported` for a machine without an emulator, `BadInput` for a network in the wrong arithmetic.
+    With `labels` [examples] the accuracy of the first output's largest entry is told too. Raises `Unsupported` for a
+    machine without an emulator, `BadInput` for inputs that do not fit or a network in the wrong arithmetic.
     """
     emulator = emulator_of(machine)
-    network = prepared(network, machine, emulator)
-    count = len(next(iter(inputs.values())))
+    network = emulator.prepare(network, machine.parameters)
+    count = _count(inputs, labels)
+    chunk = emulator.lockstep(network, machine.parameters)
     parts: list[Mapping[str, Array]] = []
     cycles: dict[str, int] = {}
-    differing = compared = 0
+    wrong: dict[str, int] = {}
+    compared = 0
     with progress.bar(f"emulate on {machine.name}", count) as advance:
-        for start in range(0, count, CHUNK):
-            some = {name: np.asarray(array)[start : start + CHUNK] for name, array in inputs.items()}
-            values, cycles = _run(network, machine, emulator, some)
+        for start in range(0, count, chunk):
+            some = {n: np.asarray(a)[start : start + chunk] if np.ndim(a) else a for n, a in inputs.items()}
             expected = trace(network, some)
+            values, ticks = run(network, machine, some)
+            if cycles not in ({}, ticks):
+                raise CheckFailed(f"{machine.name}: cycles depend on the data or the chunk: {cycles} and {ticks}")
+            cycles = ticks
             for operation in network.operations:
-                wrong = values[operation.name] != expected[operation.name]
-                differing, compared = differing + int(wrong.sum()), compared + wrong.size
+                differs = int((values[operation.name] != expected[operation.name]).sum())
+                if differs:
+                    wrong[operation.name] = wrong.get(operation.name, 0) + differs
+                compared += expected[operation.name].size
             parts.append({name: values[value] for name, value in network.outputs.items()})
-            advance(len(next(iter(some.values()))))
-    outputs = {name: np.concatenate([part[name] for part in parts]) for name in network.outputs}
+            advance(min(chunk, count - start))
+    outputs = {
+        name: parts[0][name] if value in network.constants else np.concatenate([part[name] for part in parts])
+        for name, value in network.outputs.items()
+    }
     return Emulation(
         machine=machine.name,
         network=network.name,
         examples=count,
         outputs=outputs,
         cycles=cycles,
-        expected_cycles=_closed_form(network, machine, emulator),
-        differing=differing,
+        expected_cycles=_closed_form(network, machine, emulator.OPERATORS),
+        differing=sum(wrong.values()),
         compared=compared,
+        first_differing=next((o.name for o in network.operations if o.name in wrong), None),
         accuracy=None if labels is None else _accuracy(outputs, labels),
     )
 
 
 def emulator_of(machine: Machine) -> ModuleType:
-    """The emulator of the machine's family."""
+    """The emulator of the machine's family; `Unsupported` where there is none."""
+    package = importlib.import_module(__package__)
     family = machine.family.__name__.rpartition(".")[2]
-    if family not in FAMILIES:
+    known = registry.names(package)
+    if family not in known:
         raise Unsupported(
-            f"machine {machine.name} ({family}) has no emulator: those with one are {', '.join(FAMILIES)}"
+            f"machine {machine.name} (family {family}) has no emulator: machines of the families "
+            f"{', '.join(known)} have one, such as systolic and diannao"
         )
-    return importlib.import_module(f"lamina.emulation.{family}")
+    return registry.member(package, family, "emulator")
 
 
-def prepared(network: Network, machine: Machine, emulator: ModuleType) -> Network:
-    """`network` in the machine's arithmetic; a float one becomes fixed point for an NFU."""
-    if emulator.accepts(network):
-        return network
-    is_float = all(isinstance(t.element, Float) for t in network.types.values())
-    if machine.family.__name__.endswith(".nfu") and is_float:
-        m = machine.parameters
-        element = Fixed(integer_bits=m.bits - m.fraction_bits, fraction_bits=m.fraction_bits)
-        return to_fixed(network, element, segments=m.segments)
-    raise BadInput(f"network {network.name!r} cannot run on {machine.name}: it needs {emulator.NEEDS}")
-
-
-def _run(
-    network: Network, machine: Machine, emulator: ModuleType, inputs: Mapping[str, Array]
-) -> tuple[dict[str, Array], dict[str, int]]:
-    """Every value by name, and the cycles of the layers that the emulator drives."""
-    fitted = network.with_batch(len(next(iter(inputs.values()))))
+def run(network: Network, machine: Machine, inputs: Mapping[str, Array]) -> tuple[dict[str, Array], dict[str, int]]:
+    """Every value of a prepared network by name, and the ticks of the layers that the emulator drives."""
+    emulator = emulator_of(machine)
+    examples = next(len(a) for a in inputs.values() if np.ndim(a))
+    fitted = network.with_batch(examples)
     types = fitted.types
-    values: dict[str, Array] = {name: np.asarray(array) for name, array in inputs.items()}
+    values: dict[str, Array] = {n: np.asarray(inputs[n]).astype(t.element.storage) for n, t in fitted.inputs.items()}
     values.update((name, fitted.data(name)) for name in fitted.constants)
     cycles = {}
     for operation in fitted.operations:
         where = site(operation, types)
         arrays = [values[name] for name in operation.inputs]
         if operation.operator in emulator.OPERATORS:
-            stored, cycles[operation.name] = emulator.layer(operation, where, arrays, machine.parameters)
+            if any(isinstance(t.element, Float) for t in where.inputs):
+                raise BadInput(f"{machine.name} does not compute {operation.operator} {operation.name!r} in float")
+            stored, ticks = emulator.layer(operation, where, arrays, examples, machine.parameters)
+            values[operation.name], cycles[operation.name] = stored.astype(where.outputs[0].element.storage), ticks
         else:
-            stored = _by_table(operation.operator, where, arrays)
-        values[operation.name] = stored
+            values[operation.name] = _by_table(operation, where, arrays)
     return values, cycles
 
 
-def _by_table(name: str, where: Any, arrays: list[Array]) -> Array:
-    entry, result = operator(name), where.outputs[0].element
+def _by_table(operation: Operation, where: Site, arrays: list[Array]) -> Array:
+    """The operator table's meaning, as the interpreter chooses it."""
+    entry, result = operator(operation.operator), where.outputs[0].element
     if entry.integers is not None and not (isinstance(result, Float) and isinstance(where.inputs[0].element, Float)):
         wide = [a.astype(np.int64) if a.dtype.kind in "iu" else a for a in arrays]
         return np.asarray(entry.integers(wide, where)).astype(result.storage)
     return np.asarray(entry.run(arrays, where.attributes), result.storage)
 
 
-def _closed_form(network: Network, machine: Machine, emulator: ModuleType) -> dict[str, int]:
+def _closed_form(network: Network, machine: Machine, driven: tuple[str, ...]) -> dict[str, int]:
     return {
         layer.name: machine.family.cycles(layer, machine.parameters)
         for layer in network.with_batch(1).layers()
-        if layer.operator in emulator.OPERATORS
+        if layer.operator in driven
     }
+
+
+def _count(inputs: Mapping[str, Array], labels: Array | None) -> int:
+    """The number of examples."""
+    counts = {len(array) for array in inputs.values() if np.ndim(array)}
+    if len(counts) != 1 or counts == {0}:
+        raise BadInput(f"inputs hold {sorted(counts) or 'no'} examples: one number of examples, at least 1, is needed")
+    count = counts.pop()
+    if labels is not None and np.shape(labels) != (count,):
+        raise BadInput(f"labels of shape {list(np.shape(labels))} for {count} examples: one a piece is needed")
+    return count
 
 
 def _accuracy(outputs: Mapping[str, Array], labels: Array) -> float:

@@ -1,17 +1,19 @@
 """Systolic array, register by register: every tick moves each value by one processing element.
 
-    weight_stationary   w stays; x enters at the left, row r one tick later than row r - 1, and moves right;
-                        partial sums enter as 0 at the top, take p += w x, move down and leave at the bottom, skewed
+    weight_stationary   w stays; x enters at the left, row r one tick after row r - 1, and moves right; partial sums
+                        enter as 0 at the top, take p += w x, move down and leave at the bottom
     input_stationary    the same with the operands' roles exchanged: inputs stay, weights stream
-    output_stationary   x moves right, w moves down, both skewed, s += w x stays until the last product is in
+    output_stationary   x moves right, w moves down, both skewed; s += w x stays until its last product is in
 
-A layer is the matrix product that `hw.families.systolic` describes, cut into the same folds; preloading shifts the
-stationary operand down by one row a tick. The count is of ticks of these loops; like SCALE-Sim it is the index of the
-last one, and output_stationary ends without draining. Folds that hardware runs one after another are simulated side by
-side, `block` at a time, each counting its own ticks; examples run in lockstep: cycles are those of one example.
+A layer is the matrix product [M, K] [K, N] of its windows, cut into folds of R x C as SCALE-Sim does. The stationary
+operand is first shifted in from the top, one row a tick. Beside each value travels its number, so that the edges know
+what arrives and when the work is over: no cycle is computed, ticks of these loops are counted. Reported is what
+SCALE-Sim reports, the index of the last tick; output_stationary ends without draining its sums.
 
-Registers have the layer's accumulator width (32 bits where the checker proved that 32 do not overflow, else 64). Pooling,
-tables and the like are done by a vector unit: the operator table's integer meaning, whose cycles are not emulated.
+Folds that hardware runs one after another are simulated side by side, each counting its own ticks, and examples run in
+lockstep: cycles are those of one example. Registers have the layer's accumulator width, and a layer that needs more
+than the machine's `accumulator_bits` is refused. A vector unit, whose cycles are not emulated, adds the bias and
+requantises by the layer's own rule; it does pooling, tables and the like by the operator table's integer meaning.
 
 Shapes    E examples, F folds, R rows, C columns, T streamed; registers [E, F, R, C]
 """
@@ -27,13 +29,15 @@ from lamina.core.errors import BadInput
 from lamina.hw.families.systolic import Systolic
 from lamina.ir import integers as rules
 from lamina.ir.network import Array, Network, Operation
-from lamina.ir.operators._table import Site
+from lamina.ir.operators._table import Site, stored
 from lamina.ir.operators.multiply import windows
-from lamina.ir.types import Float, Integer
+from lamina.ir.types import Float
 
-NEEDS = "an integer network: lamina quantise makes one"
 OPERATORS = ("conv2d", "linear")
 BLOCK_ELEMENTS = 2**17  # registers simulated side by side: about what the second-level cache holds
+MOST_ELEMENTS = 2**24  # of an array
+MOST_HELD = 2**26  # numbers of the windows of a layer
+MOST_EXAMPLES = 50
 
 Ints = NDArray[Any]  # signed integers of the accumulator's width
 
@@ -48,84 +52,108 @@ class Clock:
         self.ticks += folds
 
 
-def accepts(network: Network) -> bool:
-    """Whether every multiplying layer is integer with exact products."""
+def prepare(network: Network, machine: Systolic) -> Network:
+    """`network` itself; raises `BadInput` where a multiplying layer is not integer with exact products."""
+    if machine.rows * machine.columns > MOST_ELEMENTS:
+        raise BadInput(f"an array of {machine.rows} x {machine.columns}: at most 2^24 elements are emulated")
     types = network.types
-    return all(
-        isinstance(types[o.inputs[0]].element, Integer) and o.attributes.get("products", "exact") == "exact"
-        for o in network.operations
-        if o.operator in ("conv2d", "linear")
-    )
+    for operation in network.operations:
+        if operation.operator not in OPERATORS:
+            continue
+        if isinstance(types[operation.inputs[0]].element, Float):
+            raise BadInput(
+                f"network {network.name!r} multiplies in float ({operation.name}), the systolic array in integers: "
+                "lamina quantise makes an integer network"
+            )
+        if operation.attributes.get("products", "exact") != "exact":
+            raise BadInput(f"{operation.name} has truncated products: the systolic array's are exact")
+    return network
 
 
-def layer(operation: Operation, site: Site, arrays: list[Array], machine: Systolic) -> tuple[Array, int]:
-    """The stored result of a conv2d or linear layer for examples in lockstep, and the cycles of one example."""
-    x, w, y = site.inputs[0].element, site.inputs[1].element, site.outputs[0].element
-    if isinstance(x, Float) or isinstance(w, Float) or isinstance(y, Float):
-        raise BadInput(f"{operation.name}: the array multiplies integers")
-    rows_EGMK, columns_GKN = _matrices(operation, site, arrays, x.zero_point)
+def lockstep(network: Network, machine: Systolic) -> int:
+    """Examples side by side: as many as memory is meant for."""
+    sizes = [layer.macs // layer.k for layer in network.with_batch(1).layers() if layer.macs]  # numbers of its windows
+    return int(np.clip(MOST_HELD // max(machine.rows * machine.columns, *sizes, 1), 1, MOST_EXAMPLES))
+
+
+def layer(operation: Operation, site: Site, arrays: list[Array], examples: int, machine: Systolic) -> tuple[Array, int]:
+    """The stored result of a conv2d or linear layer for `examples` in lockstep, and the cycles of one."""
+    x, w, y = stored(site.inputs[0]), stored(site.inputs[1]), stored(site.outputs[0])
+    if arrays[0].ndim < 2 or len(arrays[0]) % examples:
+        raise BadInput(f"{operation.name}: axis 0 of its input is not the examples")
+    reach = rules.accumulator_bound(arrays[1], None, x)
+    if reach >= 2 ** (machine.accumulator_bits - 1):
+        raise BadInput(
+            f"{operation.name}: its sums reach {reach}, more than accumulator_bits={machine.accumulator_bits} hold"
+        )
+    rows_EGMK, columns_GKN = _matrices(operation, site, arrays, examples)
     clock = Clock()
-    groups = rows_EGMK.shape[1]
-    sums = [multiply(rows_EGMK[:, g], columns_GKN[g], machine, clock) for g in range(groups)]
-    result = _shaped(np.stack(sums, axis=1).astype(np.int64), operation, site)
+    groups = [
+        multiply(rows_EGMK[:, g], columns_GKN[g], machine, clock).astype(np.int64) for g in range(len(columns_GKN))
+    ]
+    sums = _shaped(np.stack(groups, axis=1), operation, site)
     axis = 1 if operation.operator == "conv2d" else -1
     if len(arrays) > 2:
-        along = [1] * result.ndim
+        along = [1] * sums.ndim
         along[axis] = -1
-        result = result + arrays[2].astype(np.int64).reshape(along)
-    stored = rules.requantise(result, x, w, y, site.attributes["rounding"], axis=axis)
-    return stored.astype(y.storage), clock.ticks - 1
+        sums = sums + arrays[2].astype(np.int64).reshape(along)
+    return rules.requantise(sums, x, w, y, site.attributes["rounding"], axis=axis), clock.ticks - 1
 
 
-def _matrices(operation: Operation, site: Site, arrays: list[Array], zero: int) -> tuple[Ints, Ints]:
+def _matrices(operation: Operation, site: Site, arrays: list[Array], examples: int) -> tuple[Ints, Ints]:
     """The matrix product of each example and group: [E, G, M, K] and [G, K, N]."""
-    width: Any = np.int32 if site.attributes["accumulator"] == 32 else np.int64
-    x, w = arrays[0].astype(width) - width(zero), arrays[1].astype(width)
+    element = stored(site.inputs[0])
+    narrow = site.attributes["accumulator"] == 32 and max(t.bits for t in site.inputs[:2]) <= 16
+    width: Any = np.int32 if narrow else np.int64
+    x, w = arrays[0].astype(width) - width(element.zero_point), arrays[1].astype(width)
     if operation.operator == "linear":
-        return x.reshape(len(x), 1, -1, x.shape[-1]), w.T[None]
+        return x.reshape(examples, 1, -1, x.shape[-1]), w.T[None]
     groups = site.attributes["groups"]
-    view = windows(x, w.shape[2:], site.attributes, 0)  # [e, c, p, q, r, s]
-    e, c, p, q, r, s = view.shape
-    grouped = view.reshape(e, groups, c // groups, p, q, r, s).transpose(0, 1, 3, 4, 2, 5, 6)
-    columns = w.reshape(groups, w.shape[0] // groups, -1).transpose(0, 2, 1)
-    return grouped.reshape(e, groups, p * q, -1), columns
+    view = windows(x, w.shape[2:], site.attributes, 0)
+    images, c, p, q, r, s = view.shape
+    grouped = view.reshape(examples, images // examples, groups, c // groups, p, q, r, s)
+    rows = grouped.transpose(0, 2, 1, 4, 5, 3, 6, 7).reshape(examples, groups, images // examples * p * q, -1)
+    return rows, w.reshape(groups, w.shape[0] // groups, -1).transpose(0, 2, 1)
 
 
 def _shaped(sums_EGMN: Ints, operation: Operation, site: Site) -> Ints:
+    """The layer's own axes: [..., k] or [n, k, p, q]."""
     shape = site.outputs[0].shape
     if operation.operator == "linear":
-        return sums_EGMN.reshape(len(sums_EGMN), *shape[1:])
+        return sums_EGMN.reshape(shape)
     e, g, _, n = sums_EGMN.shape
-    return sums_EGMN.transpose(0, 1, 3, 2).reshape(e, g * n, *shape[2:])
+    split = sums_EGMN.reshape(e, g, shape[0] // e, *shape[2:], n)  # [e, g, images, p, q, n]
+    return split.transpose(0, 2, 1, 5, 3, 4).reshape(shape)
 
 
 def multiply(rows_EMK: Ints, columns_KN: Ints, machine: Systolic, clock: Clock, block: int | None = None) -> Ints:
-    """Each example's [M, K] times [K, N], through the array: [E, M, N]; `clock` counts one example's ticks."""
+    """Each example's [M, K] times [K, N], through the array: [E, M, N]; `clock` counts one example's ticks.
+
+    `block` folds are simulated side by side, which changes neither numbers nor ticks.
+    """
     e = len(rows_EMK)
+    if block is None:
+        block = max(1, BLOCK_ELEMENTS // (e * machine.rows * machine.columns))
     if machine.dataflow == "output_stationary":
         return _output_stationary(rows_EMK, columns_KN, machine, clock, block)
     shared = np.broadcast_to(columns_KN, (e, *columns_KN.shape))
     if machine.dataflow == "weight_stationary":
         return _stationary(shared, rows_EMK, machine, clock, block)
-    swapped = np.broadcast_to(columns_KN.T, (e, *columns_KN.T.shape))
-    return _stationary(rows_EMK.transpose(0, 2, 1), swapped, machine, clock, block).transpose(0, 2, 1)
+    return _stationary(rows_EMK.swapaxes(1, 2), shared.swapaxes(1, 2), machine, clock, block).swapaxes(1, 2)
 
 
-def _stationary(kept_EKS: Ints, streamed_ETK: Ints, machine: Systolic, clock: Clock, block: int | None) -> Ints:
-    """streamed @ kept [E, T, S]: tiles of `kept` stay, `streamed` is pumped past them."""
+def _stationary(kept_EKS: Ints, streamed_ETK: Ints, machine: Systolic, clock: Clock, block: int) -> Ints:
+    """streamed @ kept [E, T, S]: tiles of `kept` stay, `streamed` is pumped past them, folds of one column add up."""
     rows, columns = machine.rows, machine.columns
     e, t = streamed_ETK.shape[:2]
-    kept_EFRC = _tiles(kept_EKS, rows, columns)  # [E, row folds, column folds, R, C]
-    edge_EFRT = _tiles(streamed_ETK.transpose(0, 2, 1), rows, t)[:, :, 0]  # [E, row folds, R, T]
-    row_folds, column_folds = kept_EFRC.shape[1:3]
-    result = np.zeros((e, t, column_folds * columns), kept_EKS.dtype)
-    folds = [(i, j) for i in range(row_folds) for j in range(column_folds)]
-    step = block or max(1, BLOCK_ELEMENTS // (e * rows * columns))
-    for start in range(0, len(folds), step):
-        some = folds[start : start + step]
-        tiles = np.stack([kept_EFRC[:, i, j] for i, j in some], axis=1)
-        entering = np.stack([edge_EFRT[:, i] for i, _ in some], axis=1)
-        leaving = _pump(_preload(tiles, clock), entering, clock)
+    tiles = _tiles(kept_EKS, rows, columns)  # [E, row folds, column folds, R, C]
+    edge = _tiles(streamed_ETK.swapaxes(1, 2), rows, t)[:, :, 0]  # [E, row folds, R, T]
+    folds = [(i, j) for i in range(tiles.shape[1]) for j in range(tiles.shape[2])]
+    result = np.zeros((e, t, tiles.shape[2] * columns), kept_EKS.dtype)
+    for start in range(0, len(folds), block):
+        some = folds[start : start + block]
+        kept_EFRC = _preload(np.stack([tiles[:, i, j] for i, j in some], axis=1), clock)
+        leaving = _pump(kept_EFRC, np.stack([edge[:, i] for i, _ in some], axis=1), clock)
         for number, (_, j) in enumerate(some):
             result[:, :, j * columns : (j + 1) * columns] += leaving[:, number]
     return result[:, :, : kept_EKS.shape[2]]
@@ -137,107 +165,94 @@ def _tiles(matrix_EKS: Ints, rows: int, columns: int) -> Ints:
     row_folds, column_folds = ceil(k / rows), ceil(s / columns)
     padded = np.zeros((e, row_folds * rows, column_folds * columns), matrix_EKS.dtype)
     padded[:, :k, :s] = matrix_EKS
-    return padded.reshape(e, row_folds, rows, column_folds, columns).transpose(0, 1, 3, 2, 4)
+    return padded.reshape(e, row_folds, rows, column_folds, columns).swapaxes(2, 3)
 
 
 def _preload(tiles_EFRC: Ints, clock: Clock) -> Ints:
-    """Shift the stationary operand in from the top, last row first: R ticks."""
+    """Shift the stationary operand in from the top, last row first, until the first row stands in its place."""
     registers = np.zeros_like(tiles_EFRC)
-    rows, folds = tiles_EFRC.shape[2], tiles_EFRC.shape[1]
-    for tick in range(rows):
-        registers[:, :, 1:] = registers[:, :, :-1].copy()
-        registers[:, :, 0] = tiles_EFRC[:, :, rows - 1 - tick]
-        clock.tick(folds)
+    for row in tiles_EFRC.swapaxes(0, 2)[::-1]:  # [F, E, C], from the last row to the first
+        registers[:, :, 1:] = registers[:, :, :-1]
+        registers[:, :, 0] = row.swapaxes(0, 1)
+        clock.tick(tiles_EFRC.shape[1])
     return registers
 
 
 def _pump(kept_EFRC: Ints, edge_EFRT: Ints, clock: Clock) -> Ints:
     """Stream T vectors past the stationary operand; what leaves the bottom, put straight: [E, F, T, C]."""
-    e, folds, rows, columns = kept_EFRC.shape
+    e, folds, _, columns = kept_EFRC.shape
     streamed = edge_EFRT.shape[3]
-    skewed = _skewed(edge_EFRT)
-    passing, sums = np.zeros_like(kept_EFRC), np.zeros_like(kept_EFRC)
-    next_passing, next_sums, product = np.zeros_like(kept_EFRC), np.zeros_like(kept_EFRC), np.zeros_like(kept_EFRC)
+    passing, sums, next_passing, next_sums, product = (np.zeros_like(kept_EFRC) for _ in range(5))
+    numbers = np.full(kept_EFRC.shape[2:], -1)  # of the vector whose element each register holds; -1: none
     leaving = np.zeros((e, folds, streamed, columns), kept_EFRC.dtype)
     column = np.arange(columns)
-    remaining = streamed * columns  # results that have not left yet
+    waiting = streamed * columns  # sums that have not left yet
     tick = 0
-    while remaining:
+    while waiting:
         next_passing[..., 1:] = passing[..., :-1]
-        next_passing[..., 0] = skewed[..., tick] if tick < skewed.shape[3] else 0
         next_sums[:, :, 1:] = sums[:, :, :-1]
         next_sums[:, :, 0] = 0
+        numbers[:, 1:] = numbers[:, :-1]
+        numbers[:, 0] = _enter(edge_EFRT, tick, next_passing[..., 0])
         np.multiply(next_passing, kept_EFRC, out=product)
         np.add(next_sums, product, out=next_sums)
         passing, next_passing, sums, next_sums = next_passing, passing, next_sums, sums
         clock.tick(folds)
-        which = tick - (rows - 1) - column  # the vector whose sum leaves each column now
-        valid = (which >= 0) & (which < streamed)
-        leaving[:, :, which[valid], column[valid]] = sums[:, :, -1, valid]
-        remaining -= int(valid.sum())
         tick += 1
+        here = numbers[-1] >= 0  # columns whose bottom element has just finished a sum
+        leaving[:, :, numbers[-1, here], column[here]] = sums[:, :, -1, here]
+        waiting -= int(here.sum())
     return leaving
 
 
-def _skewed(edge_EFRT: Ints) -> Ints:
-    """Row r delayed by r ticks: [E, F, R, T + R - 1]."""
-    e, folds, rows, streamed = edge_EFRT.shape
-    skewed = np.zeros((e, folds, rows, streamed + rows - 1), edge_EFRT.dtype)
-    for row in range(rows):
-        skewed[:, :, row, row : row + streamed] = edge_EFRT[:, :, row]
-    return skewed
+def _enter(edge_EFRT: Ints, tick: int, into_EFR: Ints) -> NDArray[np.int64]:
+    """Write what enters each row at `tick`, row r delayed by r ticks; the number of each value, -1 beside a zero."""
+    rows, streamed = edge_EFRT.shape[2:]
+    row = np.arange(rows)
+    number = tick - row
+    number[(number < 0) | (number >= streamed)] = -1
+    into_EFR[...] = np.where(number < 0, 0, edge_EFRT[:, :, row, number])
+    return number
 
 
-def _output_stationary(rows_EMK: Ints, columns_KN: Ints, machine: Systolic, clock: Clock, block: int | None) -> Ints:
+def _output_stationary(rows_EMK: Ints, columns_KN: Ints, machine: Systolic, clock: Clock, block: int) -> Ints:
     """Tiles of the result stay; both operands are pumped through, skewed."""
     rows, columns = machine.rows, machine.columns
     (e, m, k), n = rows_EMK.shape, columns_KN.shape[1]
     left = _tiles(rows_EMK, rows, k)[:, :, 0]  # [E, row folds, R, K]
     top = _tiles(columns_KN.T[None], columns, k)[:, :, 0]  # [1, column folds, C, K]
-    row_folds, column_folds = left.shape[1], top.shape[1]
-    result = np.zeros((e, row_folds * rows, column_folds * columns), rows_EMK.dtype)
-    folds = [(i, j) for i in range(row_folds) for j in range(column_folds)]
-    step = block or max(1, BLOCK_ELEMENTS // (e * rows * columns))
-    for start in range(0, len(folds), step):
-        some = folds[start : start + step]
+    folds = [(i, j) for i in range(left.shape[1]) for j in range(top.shape[1])]
+    result = np.zeros((e, left.shape[1] * rows, top.shape[1] * columns), rows_EMK.dtype)
+    for start in range(0, len(folds), block):
+        some = folds[start : start + block]
         from_left = np.stack([left[:, i] for i, _ in some], axis=1)
-        from_top = np.stack([top[:, j] for _, j in some], axis=1)
-        sums = _accumulate(from_left, from_top, k, clock)
+        sums = _accumulate(from_left, np.stack([top[:, j] for _, j in some], axis=1), clock)
         for number, (i, j) in enumerate(some):
             result[:, i * rows : (i + 1) * rows, j * columns : (j + 1) * columns] = sums[:, number]
     return result[:, :m, :n]
 
 
-def _accumulate(left_EFRK: Ints, top_EFCK: Ints, depth: int, clock: Clock) -> Ints:
-    """Products summed where they are; ends when the farthest element has taken its last one."""
-    e, folds, rows = left_EFRK.shape[:3]
+def _accumulate(left_EFRK: Ints, top_EFCK: Ints, clock: Clock) -> Ints:
+    """Products summed where they are, [E, F, R, C]; over when every element has taken its last one."""
+    e, folds, rows, depth = left_EFRK.shape
     columns = top_EFCK.shape[2]
-    from_left, from_top = _skewed(left_EFRK), _skewed(top_EFCK)
     shape = (e, folds, rows, columns)
-    right, down, next_right = (np.zeros(shape, left_EFRK.dtype) for _ in range(3))
-    next_down, product, sums = (np.zeros(shape, left_EFRK.dtype) for _ in range(3))
-    arrived = np.zeros((rows, columns), np.int64)  # how far the first value has come: a token beside the data
+    right, down, next_right, next_down, product, sums = (np.zeros(shape, left_EFRK.dtype) for _ in range(6))
+    numbers = np.full((rows, columns), -1)  # of the value each element takes from its left; -1: none
     taken = np.zeros((rows, columns), np.int64)  # products that each element has summed
+    from_top = np.zeros((*top_EFCK.shape[:3],), left_EFRK.dtype)
     tick = 0
-    while taken[-1, -1] < depth:
+    while taken.min() < depth:
         next_right[..., 1:] = right[..., :-1]
-        next_right[..., 0] = from_left[..., tick] if tick < from_left.shape[3] else 0
         next_down[:, :, 1:] = down[:, :, :-1]
-        next_down[:, :, 0] = from_top[..., tick] if tick < from_top.shape[3] else 0
+        numbers[:, 1:] = numbers[:, :-1]
+        numbers[:, 0] = _enter(left_EFRK, tick, next_right[..., 0])
+        _enter(top_EFCK, tick, from_top)
+        next_down[:, :, 0] = from_top
         np.multiply(next_right, next_down, out=product)
         np.add(sums, product, out=sums)
         right, next_right, down, next_down = next_right, right, next_down, down
-        arrived = _token(arrived)
-        taken += arrived
+        taken += numbers >= 0
         clock.tick(folds)
         tick += 1
     return sums
-
-
-def _token(arrived: Ints) -> Ints:
-    """The wavefront moves on: an element is reached when its left or its upper neighbour was."""
-    reached = arrived.copy()
-    reached[0, 0] = 1
-    reached[1:] |= arrived[:-1]
-    reached[:, 1:] |= arrived[:, :-1]
-    return reached
