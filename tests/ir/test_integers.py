@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from lamina.core.errors import BadInput
 from lamina.ir import Fixed, Integer, Type
 from lamina.ir import integers as rules
+from lamina.ir.operators.multiply import exact_product, truncated_product
 from tests.networks import SEEDS
 
 SMALL = np.arange(-1100, 1101, dtype=np.int64)
@@ -147,3 +148,15 @@ def test_only_powers_of_two_have_an_exponent(scale: float, message: str) -> None
 
 def test_exponents_of_powers_of_two() -> None:
     assert [rules.exponent(2.0**k) for k in range(-149, 128)] == list(range(-149, 128))
+
+
+def test_sums_are_exact_where_float64_is_not() -> None:
+    """2^31 (2^31 - 1) has 62 bits: BLAS would lose the last ones."""
+    a = np.array([[2**31, 3, -1]], np.int64)
+    b = np.array([[2**31 - 1], [5], [7]], np.int64)
+    assert exact_product(a, b).tolist() == [[2**31 * (2**31 - 1) + 8]]
+
+
+def test_truncated_products_lose_their_low_bits_before_they_are_added() -> None:
+    a, b = np.array([[3, -3, 5]], np.int64), np.array([[1], [1], [3]], np.int64)
+    assert truncated_product(1)(a, b).tolist() == [[1 - 2 + 7]]  # floor(1.5), floor(-1.5), floor(7.5)

@@ -118,6 +118,11 @@ def test_a_skip_leaves_the_main_column_straight() -> None:
     assert {layout.x[place] for place in layout.routes[-1][1:-1]} == {75.0}  # half a box, a gap, half a lane
 
 
+def test_a_fork_lies_evenly_below_its_source() -> None:
+    layout = lay_out({"a": [], "b": ["a"], "c": ["a"], "d": ["b", "c"]}, width=100, lane=10, gap=20)
+    assert [layout.x[box(name)] for name in "abcd"] == [0, -60, 60, 0]
+
+
 def test_long_names_are_shortened_and_nothing_can_be_a_tag() -> None:
     name = "a" * 200
     network = Network(
