@@ -1,0 +1,28 @@
+"""The page's sections, one file each: `section(run)` gives a `Section`, or None where the run has nothing for it."""
+
+from collections.abc import Callable
+from importlib import import_module
+
+from lamina.reporting._section import Section
+from lamina.reporting.collect import Run
+
+# in the page's order
+NAMES = (
+    "headline",
+    "training",
+    "recognition",
+    "filters",
+    "size",
+    "roofline",
+    "energy",
+    "chain",
+    "exports",
+    "layers",
+    "sources",
+    "repeat",
+)
+
+
+def builders() -> list[tuple[str, Callable[[Run], Section | None]]]:
+    """Name and function of every section, in order."""
+    return [(name, import_module(f"{__name__}.{name}").section) for name in NAMES]
