@@ -28,13 +28,13 @@ class Cost:
     name: str
     op: str
     macs: int
-    cycles: int | None  # of the datapath and its stalls
+    cycles: int | None  # of the datapath, without waiting for memory
     latency_s: float | None
-    dram_bytes: float | None
+    dram_bytes: int | None
     utilisation: float | None  # of the multipliers, in (0, 1]
     bound: Bound | None
     energy_by_component_j: Mapping[str, float] | None
-    bytes_by_level: Mapping[str, float] | None
+    bytes_by_level: Mapping[str, int] | None
 
     @property
     def energy_j(self) -> float | None:
@@ -67,7 +67,7 @@ class Result:
     area_m2: float | None
     sources: Sequence[str]
     layers: Sequence[Cost]
-    coverage: float = 1.0  # share of the multiply-accumulates that was costed
+    coverage: float = 1.0  # share of the multiply-accumulates and operations that was costed
     skipped: Sequence[str] = field(default_factory=tuple)  # layers the machine cannot run
     accuracy: float | None = None
 
@@ -112,7 +112,7 @@ def _on_grid(value: float, whole: float | None) -> float:
     if not whole:
         return value
     quantum = ldexp(1.0, frexp(whole)[1] - 50)
-    return round(value / quantum) * quantum
+    return max(1, round(value / quantum)) * quantum if value else value
 
 
 def total(layers: Sequence[Cost]) -> Cost:
@@ -142,11 +142,11 @@ def _sum(values: Sequence[Any]) -> Any:
     return None if any(v is None for v in values) else sum(values)
 
 
-def _sum_maps(maps: Sequence[Mapping[str, float] | None]) -> dict[str, float] | None:
+def _sum_maps(maps: Sequence[Mapping[str, Any] | None]) -> dict[str, Any] | None:
     if any(m is None for m in maps):
         return None
-    result: dict[str, float] = {}
+    result: dict[str, Any] = {}
     for one in maps:
         for key, value in (one or {}).items():
-            result[key] = result.get(key, 0.0) + value
+            result[key] = result.get(key, 0) + value
     return result

@@ -61,14 +61,18 @@ def measured() -> Measured:
     read = files.read_json(path())
     value: dict[str, Any] = read if isinstance(read, dict) else {}
     parameters = value.get("parameters")
-    usable = isinstance(parameters, dict) and all(isinstance(parameters.get(f), int | float) for f in _FIELDS)
-    if not usable or value.get("schema") != SCHEMA:
+    usable = isinstance(parameters, dict) and all(_number(parameters.get(f)) for f in _FIELDS)
+    if not isinstance(parameters, dict) or not usable or value.get("schema") != SCHEMA:
         raise BadInput(f"{path()}: not a measurement of schema {SCHEMA}, the file is damaged: lamina machine measure")
     if value.get("processor") != processor():
         say(f"the kept measurement is of another processor ({value.get('processor')}): measuring this one")
         return measure()
     kept = {f: float(parameters[f]) for f in _FIELDS}
     return Measured(processor=str(value["processor"]), date=str(value["date"]), parameters=kept)
+
+
+def _number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < float("inf")
 
 
 def measure() -> Measured:

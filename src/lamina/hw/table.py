@@ -109,18 +109,21 @@ def words(network: Network, bits: int | None) -> tuple[list[Layer], int, str]:
     return [replace(layer, input_bits=width, weight_bits=width, output_bits=width) for layer in layers], width, note
 
 
+def _work(layer: Layer) -> int:
+    return layer.macs + layer.ops
+
+
 def on_machine(layers: Sequence[Layer], machine: Machine, *, allow_partial: bool = False) -> Result:
     """What `machine` says of `layers`."""
     family = machine.family
     can = [layer for layer in layers if layer.operator in family.OPERATORS]
     cannot = [layer for layer in layers if layer.operator not in family.OPERATORS]
-    whole = sum(layer.macs for layer in layers)
-    share = sum(layer.macs for layer in can) / whole if whole else len(can) / max(len(layers), 1)
+    share = sum(map(_work, can)) / sum(map(_work, layers)) if cannot else 1.0
     if cannot and not allow_partial:
         named = ", ".join(f"{layer.name} ({layer.operator})" for layer in cannot[:5])
         raise Unsupported(
             f"machine {machine.name} cannot run {named}{' and more' if len(cannot) > 5 else ''}, {1 - share:.1%} of "
-            "the multiply-accumulates: --allow-partial costs the rest and states the coverage"
+            "the work (multiply-accumulates and operations): --allow-partial costs the rest and states the coverage"
         )
     sources = [machine.paper, *(f"{field}: {mark}: {text}" for field, (mark, text) in machine.all_sources.items())]
     return Result(

@@ -115,21 +115,21 @@ def _layer(layer: Layer, machine: Nfu) -> Cost:
         },
         bytes_by_level={
             "dram": dram,
-            "sb": float(busy * machine.inputs * machine.outputs * word if layer.macs else 0),
-            "nbin": float(busy * machine.inputs * word),
-            "nbout": float(layer.outputs * word if busy else 0),
+            "sb": ceil(busy * machine.inputs * machine.outputs * word) if layer.macs else 0,
+            "nbin": ceil(busy * machine.inputs * word),
+            "nbout": ceil(layer.outputs * word) if busy else 0,
         },
     )
 
 
-def dram_bytes(layer: Layer, machine: Nfu) -> float:
+def dram_bytes(layer: Layer, machine: Nfu) -> int:
     """Bytes between DRAM and the three buffers, of the best loop order."""
     if layer.operator in ON_THE_FLY:
-        return 0.0
+        return 0
     word = machine.bits / 8
     inputs, outputs = layer.inputs * word, layer.outputs * word
     if not layer.macs:
-        return inputs + outputs
+        return ceil(inputs + outputs)
     weights = (layer.weights + layer.biases) * word
     group_weights, group_inputs = weights / layer.groups, inputs / layer.groups
     input_passes = 1 if group_inputs <= machine.nbin_bytes / 2 else ceil(group_weights / (machine.sb_bytes / 2))
@@ -137,7 +137,7 @@ def dram_bytes(layer: Layer, machine: Nfu) -> float:
     orders = [weights + inputs * input_passes, inputs + weights * weight_passes]
     if layer.operator == "linear":
         orders.append(weights * layer.n + inputs * ceil(layer.k * word / machine.nbout_bytes))
-    return min(orders) + outputs
+    return ceil(min(orders) + outputs)
 
 
 def area_m2(machine: Nfu) -> float:

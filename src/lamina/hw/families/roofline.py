@@ -12,6 +12,7 @@ Paper     Williams, Waterman, Patterson, "Roofline", CACM 52(4), 2009, https://d
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from math import ceil
 
 from lamina.core.errors import BadInput
 from lamina.hw.cost import Cost
@@ -20,7 +21,6 @@ from lamina.ir.operators import TABLE
 
 OPERATORS = frozenset(TABLE)
 USES = {
-    "cycles": (),
     "latency_s": ("peak_ops_per_s", "dram_bytes_per_s", "cache_bytes_per_s", "cache_bytes", "call_s"),
     "dram_bytes": ("cache_bytes",),
     "utilisation": ("peak_ops_per_s",),
@@ -52,7 +52,7 @@ def cost(layers: Sequence[Layer], machine: Roofline) -> list[Cost]:
 
 
 def _layer(layer: Layer, machine: Roofline, *, cached: bool) -> Cost:
-    moved = layer.weight_bytes + layer.input_bytes + layer.output_bytes
+    moved = ceil(layer.weight_bytes + layer.input_bytes + layer.output_bytes)
     compute_s = (2 * layer.macs or layer.ops) / machine.peak_ops_per_s
     memory_s = moved / (machine.cache_bytes_per_s if cached else machine.dram_bytes_per_s)
     latency_s = max(compute_s, memory_s) + machine.call_s
@@ -62,11 +62,11 @@ def _layer(layer: Layer, machine: Roofline, *, cached: bool) -> Cost:
         macs=layer.macs,
         cycles=None,
         latency_s=latency_s,
-        dram_bytes=0.0 if cached else moved,
+        dram_bytes=0 if cached else moved,
         utilisation=2 * layer.macs / (latency_s * machine.peak_ops_per_s) if layer.macs else None,
         bound="compute" if compute_s >= memory_s else "memory",
         energy_by_component_j=None,
-        bytes_by_level={"dram": 0.0 if cached else moved, "cache": moved},
+        bytes_by_level={"dram": 0 if cached else moved, "cache": moved},
     )
 
 

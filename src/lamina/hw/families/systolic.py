@@ -10,9 +10,10 @@ cut into folds of R rows x C columns; one operand stays in the elements and the 
 
     folds F = ceil(S_R / R) ceil(S_C / C)        cycles = F P - 1, as SCALE-Sim counts: the index of the last one
 
-Every fold pays for the whole array. DRAM: three double-buffered memories; an operand that does not fit into half of its
-own is read again for every fold that needs it, partial sums that do not fit are spilled. Compute and DRAM overlap
-ideally: latency = max(cycles / clock, DRAM bytes / bandwidth). One-operand elementwise layers act on the fly.
+Every fold pays for the whole array. DRAM: three double-buffered memories, half of each holds what is computed on. Row
+folds or column folds are the outer loop, whichever moves less; what the inner folds share stays if it fits, else it is
+read again for each of them, and partial sums that do not fit are spilled. Compute and DRAM overlap ideally:
+latency = max((cycles + 1) / clock, DRAM bytes / bandwidth). One-operand elementwise layers act on the fly.
 
 Source    SCALE-Sim 3.0.0, its code (the paper's formula has one R more for output_stationary): Samajdar et al.,
           ISPASS 2020, https://doi.org/10.1109/ISPASS48437.2020.00016
@@ -20,7 +21,7 @@ Source    SCALE-Sim 3.0.0, its code (the paper's formula has one R more for outp
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import ceil
+from math import ceil, lcm
 from typing import Literal, get_args
 
 from lamina.core.errors import BadInput
@@ -115,11 +116,12 @@ def cost(layers: Sequence[Layer], machine: Systolic) -> list[Cost]:
 
 def _multiplying(layer: Layer, machine: Systolic) -> Cost:
     busy = cycles(layer, machine)
-    dram = _dram_bytes(layer, machine)
-    reads = _sram_bytes(layer, machine)
+    crossing = traffic(layer, machine)
+    dram = ceil(crossing.inputs) + ceil(crossing.weights) + ceil(crossing.outputs)
+    touched = _sram_bytes(layer, machine, crossing)
     energy = {
         "mac": layer.macs * arithmetic.mac_energy_j(max(layer.weight_bits, layer.input_bits), machine.accumulator_bits),
-        "sram": sum(size * memory.sram_byte_j(capacity) for size, capacity in reads),
+        "sram": sum(size * memory.sram_byte_j(capacity) for size, capacity in touched),
         "dram": dram * memory.dram_byte_j(),
     }
     compute_s, memory_s = (busy + 1) / machine.clock_hz, dram / machine.dram_bytes_per_s
@@ -133,45 +135,149 @@ def _multiplying(layer: Layer, machine: Systolic) -> Cost:
         utilisation=layer.macs / ((busy + 1) * machine.rows * machine.columns),
         bound="compute" if compute_s >= memory_s else "memory",
         energy_by_component_j=energy,
-        bytes_by_level={"dram": dram, "sram": float(sum(size for size, _ in reads))},
+        bytes_by_level={"dram": dram, "sram": sum(size for size, _ in touched)},
     )
 
 
-def _dram_bytes(layer: Layer, machine: Systolic) -> float:
-    """Bytes over the pins: compulsory traffic times the passes that each operand's memory makes necessary."""
-    f = folds(layer, machine)
-    inputs, weights, outputs = layer.input_bytes, layer.weight_bytes + layer.biases * 4, layer.output_bytes
-    one_pass = _one_input_pass(layer, machine)
-    partial = f.m * min(f.n, machine.columns) * machine.accumulator_bits / 8  # of one column of folds
-    if machine.dataflow == "input_stationary":
-        partial = min(f.m, machine.columns) * f.n * machine.accumulator_bits / 8
-    input_passes = weight_passes = spills = 1
-    if machine.dataflow == "output_stationary":
-        input_passes, weight_passes = f.column_folds, f.row_folds
-    elif machine.dataflow == "weight_stationary":
-        input_passes, spills = f.column_folds, f.row_folds
-    else:
-        weight_passes, spills = f.column_folds, f.row_folds
-    if inputs / layer.groups <= machine.input_sram_bytes / 2:
-        input_passes, one_pass = 1, min(one_pass, inputs)
-    if weights / layer.groups <= machine.weight_sram_bytes / 2:
-        weight_passes = 1
-    if partial <= machine.output_sram_bytes / 2:
-        spills = 1
-    spilled = 2 * (spills - 1) * layer.outputs * machine.accumulator_bits / 8
-    return one_pass * input_passes + weights * weight_passes + outputs + spilled
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Traffic:
+    """Bytes that one layer moves over the pins, by operand; spilled partial sums count as outputs."""
+
+    inputs: float
+    weights: float
+    outputs: float
+
+    @property
+    def total(self) -> float:
+        return self.inputs + self.weights + self.outputs
 
 
-def _one_input_pass(layer: Layer, machine: Systolic) -> float:
-    """Bytes of reading every window once: each input once where the rows of a window stay in memory, else each tap."""
-    width = layer.input_size[1]
-    line = layer.c * layer.r * width * layer.input_bits / 8
-    taps = layer.n * layer.groups * layer.p * layer.q * layer.c * layer.r * layer.s * layer.input_bits / 8
-    return min(layer.input_bytes, taps) if line <= machine.input_sram_bytes / 2 else max(layer.input_bytes, taps)
+def traffic(layer: Layer, machine: Systolic) -> Traffic:
+    """DRAM traffic of a multiplying layer in the better of the two orders of its folds."""
+    orders = {
+        "output_stationary": _output_stationary,
+        "weight_stationary": _weight_stationary,
+        "input_stationary": _input_stationary,
+    }[machine.dataflow](layer, machine)
+    best = min(orders, key=lambda order: order.total)
+    biases = layer.biases * machine.accumulator_bits / 8
+    return Traffic(
+        inputs=layer.groups * best.inputs,
+        weights=layer.groups * best.weights + biases,
+        outputs=layer.groups * best.outputs,
+    )
 
 
-def _sram_bytes(layer: Layer, machine: Systolic) -> list[tuple[float, float]]:
-    """(bytes, capacity) of the three memories, at the edges of the array and at the DRAM side."""
+def _output_stationary(layer: Layer, machine: Systolic) -> list[Traffic]:
+    """Row folds are pixels, column folds filters: one of the two stays, the other passes."""
+    f, (x, w, y), (x_half, w_half, _) = folds(layer, machine), _tensors(layer), _halves(machine)
+    stripe = _stripe_bytes(layer, machine.rows)
+    block = min(f.n, machine.columns) * f.k * layer.weight_bits / 8
+    one_pass = x if stripe <= x_half else max(x, _taps(layer))
+    return [
+        Traffic(
+            inputs=one_pass * (1 if stripe <= x_half else f.column_folds),
+            weights=w * (1 if w <= w_half else f.row_folds),
+            outputs=y,
+        ),
+        Traffic(
+            inputs=one_pass * (1 if x <= x_half else f.column_folds),
+            weights=w * (1 if block <= w_half else f.row_folds),
+            outputs=y,
+        ),
+    ]
+
+
+def _weight_stationary(layer: Layer, machine: Systolic) -> list[Traffic]:
+    """Row folds cut the window, column folds the filters: weights pass once, partial sums wait for all row folds."""
+    f, (x, w, y), (x_half, _, y_half) = folds(layer, machine), _tensors(layer), _halves(machine)
+    one_pass, slice_bytes = _sliced(layer, machine)
+    sums = machine.accumulator_bits / 8
+    return [
+        Traffic(
+            inputs=one_pass * (1 if x <= x_half else f.column_folds),
+            weights=w,
+            outputs=y + _spilled(f, sums, fits=f.m * min(f.n, machine.columns) * sums <= y_half),
+        ),
+        Traffic(
+            inputs=one_pass * (1 if slice_bytes <= x_half else f.column_folds),
+            weights=w,
+            outputs=y + _spilled(f, sums, fits=f.m * f.n * sums <= y_half),
+        ),
+    ]
+
+
+def _input_stationary(layer: Layer, machine: Systolic) -> list[Traffic]:
+    """Row folds cut the window, column folds the pixels: inputs pass once, weights again for every column fold."""
+    f, (x, w, y), (x_half, w_half, y_half) = folds(layer, machine), _tensors(layer), _halves(machine)
+    one_pass, _ = _sliced(layer, machine)
+    stripe = _stripe_bytes(layer, machine.columns)
+    rows_of_weights = min(f.k, machine.rows) * f.n * layer.weight_bits / 8
+    sums = machine.accumulator_bits / 8
+    return [
+        Traffic(
+            inputs=x if stripe <= x_half else max(x, _taps(layer)),
+            weights=w * (1 if w <= w_half else f.column_folds),
+            outputs=y + _spilled(f, sums, fits=min(f.m, machine.columns) * f.n * sums <= y_half),
+        ),
+        Traffic(
+            inputs=one_pass,
+            weights=w * (1 if rows_of_weights <= w_half else f.column_folds),
+            outputs=y + _spilled(f, sums, fits=f.m * f.n * sums <= y_half),
+        ),
+    ]
+
+
+def _tensors(layer: Layer) -> tuple[float, float, float]:
+    """Bytes of inputs, weights and outputs of one group."""
+    g = layer.groups
+    return layer.input_bytes / g, layer.weight_bytes / g, layer.output_bytes / g
+
+
+def _halves(machine: Systolic) -> tuple[float, float, float]:
+    """What the memories hold while their other halves are loaded."""
+    return machine.input_sram_bytes / 2, machine.weight_sram_bytes / 2, machine.output_sram_bytes / 2
+
+
+def _taps(layer: Layer) -> float:
+    """Bytes of the windows of one group, each written out."""
+    return layer.n * layer.p * layer.q * layer.c * layer.r * layer.s * layer.input_bits / 8
+
+
+def _spilled(f: Folds, bytes_per_sum: float, *, fits: bool) -> float:
+    """Partial sums written and read back between row folds."""
+    return 0.0 if fits else 2 * (f.row_folds - 1) * f.m * f.n * bytes_per_sum
+
+
+def _stripe_bytes(layer: Layer, pixels: int) -> float:
+    """Inputs of one group that `pixels` neighbouring outputs touch at most: whole rows, all channels."""
+    images = min(layer.n, ceil((pixels - 1) / (layer.p * layer.q)) + 1)
+    rows = layer.p if images > 1 else min(layer.p, ceil((pixels - 1) / layer.q) + 1)
+    height, width = layer.input_size
+    reach = (rows - 1) * layer.stride[0] + (layer.r - 1) * layer.dilation[0] + 1
+    return images * layer.c * min(height, reach) * width * layer.input_bits / 8
+
+
+def _sliced(layer: Layer, machine: Systolic) -> tuple[float, float]:
+    """(bytes of one pass over all row folds, inputs of one row fold) where folds of R cut the window of c r s taps.
+
+    A fold reads the channels it touches; a channel that two folds share is read twice. Where the rows of a window do
+    not stay in memory every tap is read.
+    """
+    x, (half, _, _) = _tensors(layer)[0], _halves(machine)
+    window, k = layer.r * layer.s, layer.c * layer.r * layer.s
+    touched = ceil(k / machine.rows) + layer.c - 1 - (k - 1) // lcm(machine.rows, window)
+    channels = min(layer.c, ceil((machine.rows - 1) / window) + 1)
+    rows = min(layer.input_size[0], (layer.r - 1) * layer.dilation[0] + 1)
+    lines = channels * rows * layer.input_size[1] * layer.input_bits / 8
+    sliced = x * touched / layer.c
+    if x <= half:
+        return x, x
+    return sliced if lines <= half else max(sliced, _taps(layer)), x * channels / layer.c
+
+
+def _sram_bytes(layer: Layer, machine: Systolic, crossing: Traffic) -> list[tuple[int, float]]:
+    """(bytes, capacity) of the three memories: what the array reads and writes, and what crosses the pins."""
     f, g = folds(layer, machine), layer.groups
     taps, kernel, results = f.m * f.k * g, f.n * f.k * g, f.m * f.n * g
     input_reads, weight_reads, sums = {
@@ -179,11 +285,11 @@ def _sram_bytes(layer: Layer, machine: Systolic) -> list[tuple[float, float]]:
         "weight_stationary": (taps * f.column_folds, kernel, 2 * f.row_folds - 1),
         "input_stationary": (taps, kernel * f.column_folds, 2 * f.row_folds - 1),
     }[machine.dataflow]
-    accumulated = results * sums * machine.accumulator_bits / 8
+    written = results * sums * machine.accumulator_bits / 8 + layer.output_bytes
     return [
-        (input_reads * layer.input_bits / 8 + layer.input_bytes, machine.input_sram_bytes),
-        (weight_reads * layer.weight_bits / 8 + layer.weight_bytes, machine.weight_sram_bytes),
-        (accumulated + 2 * layer.output_bytes, machine.output_sram_bytes),
+        (ceil(input_reads * layer.input_bits / 8 + crossing.inputs), machine.input_sram_bytes),
+        (ceil(weight_reads * layer.weight_bits / 8 + crossing.weights), machine.weight_sram_bytes),
+        (ceil(written + crossing.outputs), machine.output_sram_bytes),
     ]
 
 
@@ -191,10 +297,10 @@ def _other(layer: Layer, machine: Systolic) -> Cost:
     """Pooling, addition and the like on a vector unit of one lane a column; one-operand elementwise on the fly."""
     adds = layer.ops * arithmetic.add_energy_j(max(layer.input_bits, layer.output_bits))
     if layer.operator in ON_THE_FLY:
-        busy, dram, touched = 0, 0.0, 0.0
+        busy, dram, touched = 0, 0, 0
     else:
         busy = ceil(layer.ops / machine.columns)
-        dram = layer.input_bytes + layer.output_bytes
+        dram = ceil(layer.input_bytes) + ceil(layer.output_bytes)
         touched = 2 * dram
     compute_s, memory_s = busy / machine.clock_hz, dram / machine.dram_bytes_per_s
     return Cost(
