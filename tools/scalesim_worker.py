@@ -1,7 +1,8 @@
 """Runs SCALE-Sim 3.0.0 itself; started with the Python of an environment that has it, knows nothing of Lamina.
 
-Reads JSON on stdin, a list of [M, N, K, dataflow (os, ws, is), rows, columns]; writes a list of {cycles, seconds} on stdout.
-The simulator's code is used as it is: compute only (CALC), in a folder that is deleted afterwards.
+Reads JSON on stdin: a list of [M, N, K, dataflow (os, ws, is), rows, columns], answered by a list of {cycles, seconds};
+or {topology, dataflow, rows, columns}, answered by {cycles (of each row), seconds}. The simulator's code is used as it
+is: compute only (CALC), in a folder that is deleted afterwards.
 """
 
 import contextlib

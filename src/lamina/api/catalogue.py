@@ -68,7 +68,7 @@ def _summaries(package: str) -> Callable[[], Rows]:
 def _exporters() -> Rows:
     import lamina.export as package
 
-    return [{"name": name, "summary": summary} for name, summary in package.EXPORTERS.items()]
+    return [{"name": name, "summary": summary} for name, (_, summary) in package.EXPORTERS.items()]
 
 
 def _rows() -> Rows:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lamina.api import sources
-from lamina.core.errors import BadInput
+from lamina.core.errors import BadInput, unknown
 from lamina.ir.network import Array, Network
 
 if TYPE_CHECKING:
@@ -69,7 +69,10 @@ def write(source: "str | Path | Network", to: str, out: Path | str) -> Any:
     """Export `source` in format `to` (see `lamina list exporters`) into the folder `out`; the exporter's report."""
     from lamina import export
 
-    return export.exporter(to)(sources.network(source), Path(out))
+    if to not in export.EXPORTERS:
+        raise unknown("exporter", to, export.EXPORTERS)
+    function, _ = export.EXPORTERS[to]
+    return function(sources.network(source), Path(out))
 
 
 def diff(a: "str | Path | Network", b: "str | Path | Network", *, data: str = "digits", limit: int = 100) -> Any:

@@ -19,9 +19,10 @@ def list_(
 
 def show(
     source: Annotated[str, typer.Argument(help="A network, a machine or a data set.", metavar="SOURCE")],
+    svg: Annotated[Path | None, typer.Option("--svg", help="Draw the network there.", metavar="FILE.svg")] = None,
 ) -> Any:
     """One thing: a network's layers, a machine's data with sources, a data set with pictures."""
-    return lamina.show(source)
+    return lamina.show(source, svg=svg)
 
 
 def fetch(name: Annotated[str, typer.Argument(help="See lamina list data.", metavar="NAME")]) -> Any:

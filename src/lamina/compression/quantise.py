@@ -45,6 +45,12 @@ class Config:
     scales: Scales = "power_of_two"
     per_channel: bool = False  # one weight scale per output channel
 
+    def __post_init__(self) -> None:
+        if not 2 <= self.bits <= 8:
+            raise BadInput(f"{self.bits} bits: 2 to 8 are allowed")
+        if self.scales not in ("power_of_two", "float"):
+            raise BadInput(f"scales {self.scales!r}: power_of_two and float are allowed")
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Report:
@@ -59,10 +65,6 @@ def quantise(model: nn.Module, calibration: Tensor, config: Config = Config()) -
 
     The result maps float inputs to float outputs and computes integers between; it lowers to an integer network.
     """
-    if not 2 <= config.bits <= 8:
-        raise BadInput(f"{config.bits} bits: 2 to 8 are allowed")
-    if config.scales not in ("power_of_two", "float"):
-        raise BadInput(f"scales {config.scales!r}: power_of_two and float are allowed")
     if len(calibration) == 0 or not torch.isfinite(calibration).all():
         raise BadInput("the calibration batch is empty or not finite: give a few hundred real inputs")
     model.eval()

@@ -24,6 +24,7 @@ _REMEDIES = {
     errno.EPERM: "not permitted: choose a folder you may write, with --out",
     errno.EROFS: "the file system is read-only: choose another --out",
     errno.ENOTDIR: "a part of the path is a file, not a folder",
+    errno.EEXIST: "a file is in the way of a folder: choose another --out",
     errno.EISDIR: "this is a folder, not a file",
     errno.ENOENT: "no such file or folder",
     errno.ENAMETOOLONG: "the name is too long",

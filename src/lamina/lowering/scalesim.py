@@ -3,9 +3,9 @@
     Layer name, IFMAP Height, IFMAP Width, Filter Height, Filter Width, Channels, Num Filter, Strides,
     Layer, M, N, K,                                                            (the matrix form)
 
-SCALE-Sim's own rule is kept: the output size is rounded up, ceil((H - R) / stride) + 1 (its code: ceil((H - R + S) / S)),
-which is a convolution padded at the bottom and at the right by what is missing. The matrix form is a fully connected layer
-of M rows. Rows do not feed one another: the network has one input and one output per row.
+SCALE-Sim's own rule is kept: the output size is rounded up, ceil((H - R) / stride) + 1 (its code writes it as
+ceil((H - R + S) / S)), which is a convolution padded at the bottom and at the right by what is missing. The matrix form
+is a fully connected layer of M rows. Rows do not feed one another: the network has one input and one output per row.
 
 Source    the format: scalesim-project/SCALE-Sim, topologies/*.csv and scalesim/topology_utils.py
 """
@@ -75,8 +75,8 @@ def _form(titles: str) -> tuple[int, Callable[[str, list[int]], Row]]:
     if len(words) >= CONVOLUTION and "height" in words[1] and "stride" in words[7]:
         return CONVOLUTION, _convolution
     raise BadInput(
-        f"line 1: titles {one_line(titles, 80)!r}: 'Layer name, IFMAP Height, IFMAP Width, Filter Height, Filter Width, "
-        "Channels, Num Filter, Strides' or 'Layer, M, N, K' are needed"
+        f"line 1: titles {one_line(titles, 80)!r}: 'Layer name, IFMAP Height, IFMAP Width, Filter Height, Filter "
+        "Width, Channels, Num Filter, Strides' or 'Layer, M, N, K' are needed"
     )
 
 

@@ -1,0 +1,101 @@
+"""`show`: one thing. A network's layers, a machine's data with their sources, a data set with pictures."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from lamina.api import sources
+from lamina.api.listing import Listing
+from lamina.core import files, registry
+from lamina.core.errors import BadInput, unknown
+
+SHADES = " .:-=+*#%@"  # dark to light, as text
+
+
+def show(source: str | Path, *, svg: Path | str | None = None) -> Any:
+    """What `source` names: a file or run folder, else a model, a machine (fields after a colon), or a data set.
+
+    `svg` writes the drawing of a network there.
+    """
+    import lamina.data as data_package
+    import lamina.models as models_package
+    from lamina.hw import registry as machines
+
+    text = str(source)
+    path = Path(text.partition("#")[0])
+    if text.endswith(".toml") or text.partition(":")[0] in machines.names():
+        return _machine(text)
+    if path.exists() or path.suffix in sources.READERS or text in registry.names(models_package):
+        from lamina.ir import drawing, summary
+
+        network = sources.network(text)
+        if svg is not None:
+            files.write(Path(svg), drawing.svg(network).encode())
+        return Listing(summary.table(network), summary.COLUMNS, title=text)
+    if text in registry.names(data_package):
+        return Pictures(text)
+    known = [*registry.names(models_package), *machines.names(), *registry.names(data_package)]
+    raise BadInput(f"{unknown('thing to show', text, known)}; or a run folder or file ({', '.join(sources.READERS)})")
+
+
+def _machine(spec: str) -> Listing:
+    from lamina.hw import registry as machines
+
+    machine = machines.find(spec)
+    rows = [
+        {"field": name, "value": value, "mark": machine.sources[name][0], "source": machine.sources[name][1]}
+        for name, value in machine.fields.items()
+    ]
+    rows += [
+        {"field": name, "value": None, "mark": mark, "source": text}
+        for name, (mark, text) in machine.all_sources.items()
+        if name not in machine.fields
+    ]
+    return Listing(rows, ("field", "value", "mark", "source"), title=f"{machine.name}: {machine.paper}")
+
+
+class Pictures:
+    """A data set: its splits, and one picture of each class."""
+
+    def __init__(self, name: str) -> None:
+        import lamina.data as package
+
+        self.data = getattr(package, name)()
+
+    def to_json(self) -> dict[str, Any]:
+        splits = {name: getattr(self.data, name) for name in ("train", "validation", "test")}
+        return {
+            "name": self.data.name,
+            "classes": list(self.data.classes),
+            "checksum": self.data.checksum,
+            "examples": {name: len(split) for name, split in splits.items()},
+            "input_shape": list(self.data.train.inputs.shape[1:]),
+            "per_class": self._per_class(),
+        }
+
+    def _per_class(self) -> Mapping[str, int]:
+        counts = self.data.train.labels.bincount(minlength=len(self.data.classes)).tolist()
+        return dict(zip(self.data.classes, counts, strict=True))
+
+    def __str__(self) -> str:
+        told = self.to_json()
+        examples = ", ".join(f"{count:,} {name}" for name, count in told["examples"].items())
+        head = f"{told['name']}: {examples}; inputs {told['input_shape']} in [0, 1]; SHA-256 {told['checksum'][:16]}…"
+        labels = self.data.train.labels
+        blocks = []
+        for index, name in enumerate(self.data.classes):
+            first = int((labels == index).nonzero()[0])
+            blocks.append([f"{name} ({told['per_class'][name]:,})", *_drawn(self.data.train.inputs[first, 0].tolist())])
+        return "\n".join([head, *(_beside(blocks[i : i + 5]) for i in range(0, len(blocks), 5))])
+
+
+def _drawn(pixels: Sequence[Sequence[float]]) -> list[str]:
+    """A picture as characters, every second row: they are twice as high as wide."""
+    return ["".join(SHADES[min(int(v * len(SHADES)), len(SHADES) - 1)] for v in row) for row in pixels[::2]]
+
+
+def _beside(blocks: Sequence[Sequence[str]]) -> str:
+    width = max(len(line) for block in blocks for line in block) + 1
+    height = max(map(len, blocks))
+    lines = ("".join((b[i] if i < len(b) else "").ljust(width) for b in blocks).rstrip() for i in range(height))
+    return "\n".join(lines)
