@@ -1,37 +1,39 @@
 """Files out: `lamina.export.c(network, folder)` and `lamina.export.onnx(network, path)`.
 
-`EXPORTERS` is the registry that `lamina list exporters` prints and `lamina export --to` chooses from: name to summary.
-Exporters are loaded when they are asked for, so that listing them imports nothing.
+`EXPORTERS` is the registry that `lamina list exporters` prints and `lamina export --to` chooses from: name to function
+and summary, each function from (network, folder) to what was written. Exporters are imported when they are called, so
+that listing them costs nothing.
 """
 
 import importlib
 from collections.abc import Callable
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from lamina.core.errors import unknown
+if TYPE_CHECKING:
+    from lamina.export.c_source import c as c
+    from lamina.export.onnx_file import onnx as onnx
+    from lamina.export.onnx_session import session as session
+    from lamina.ir.network import Network
 
-EXPORTERS = {
-    "c": "C99 source without heap: .c, .h, Makefile and a host test with its own vectors",
-    "onnx": "ONNX: float, or integers as QuantizeLinear and DequantizeLinear around float operators",
-}
-_PLACES = {
-    "c": ("c_source", "c"),
-    "onnx": ("onnx_file", "onnx"),
-    "session": ("onnx_session", "session"),
-}
-
-
-def exporter(name: str) -> Callable[..., Any]:
-    """The function of exporter `name`: (network, out) -> what was written; an unknown name suggests the nearest."""
-    if name not in EXPORTERS:
-        raise unknown("exporter", name, EXPORTERS)
-    module, function = _PLACES[name]
-    found: Callable[..., Any] = getattr(importlib.import_module(f"{__name__}.{module}"), function)
-    return found
+_PLACES = {"c": "c_source", "onnx": "onnx_file", "session": "onnx_session"}
 
 
 def __getattr__(name: str) -> Any:
     if name not in _PLACES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    module, function = _PLACES[name]
-    return getattr(importlib.import_module(f"{__name__}.{module}"), function)
+    return getattr(importlib.import_module(f"{__name__}.{_PLACES[name]}"), name)
+
+
+def _c_into(network: "Network", folder: Path) -> Any:
+    return __getattr__("c")(network, folder)
+
+
+def _onnx_into(network: "Network", folder: Path) -> Any:
+    return str(__getattr__("onnx")(network, folder / f"{network.name.replace('/', '-')}.onnx"))
+
+
+EXPORTERS: dict[str, tuple[Callable[["Network", Path], Any], str]] = {
+    "c": (_c_into, "C99 source without heap: .c, .h, Makefile and a host test with its own vectors"),
+    "onnx": (_onnx_into, "ONNX: float, or integers as QuantizeLinear and DequantizeLinear around float operators"),
+}

@@ -70,9 +70,11 @@ _EXACT_BITS = 16  # up to which a float holds every stored integer with its offs
 
 def header(network: Network, name: str, plan: Plan, *, costs: Mapping[str, int], external: bytes | None) -> str:
     """The text of NAME.h; `external` are the weights when they live in a file."""
+    types = network.types
     ends = [("in", n, t) for n, t in network.inputs.items()]
-    ends += [("out", n, network.types[v]) for n, v in network.outputs.items()]
-    rows = [f" *   {end}_{identifier(n)}: {type_}" for end, n, type_ in ends]
+    ends += [("out", n, types[v]) for n, v in network.outputs.items()]
+    rows = [f" *   in_{identifier(n)} = {n}: {t}" for n, t in network.inputs.items()]
+    rows += [f" *   out_{identifier(n)} = {v}: {types[v]}" for n, v in network.outputs.items()]
     rows += [
         f" *   out_{identifier(o)} comes back as in_{identifier(i)} at the next call" for o, i in network.carry.items()
     ]

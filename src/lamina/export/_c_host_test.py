@@ -64,13 +64,13 @@ $compare
     return wrong != 0;
 }
 """
-_LOAD = """\
+LOAD = """\
 static union {
     int64_t align;
     unsigned char bytes[$size];
 } weights;
 """
-_SET = """\
+SET = """\
 FILE *file = fopen("${name}_weights.bin", "rb");
 if (file == NULL || fread(weights.bytes, 1, sizeof weights.bytes, file) != sizeof weights.bytes
     || fclose(file) != 0 || ${name}_set_weights(weights.bytes, sizeof weights.bytes) != 0) {
@@ -110,8 +110,8 @@ def test(network: Network, name: str, *, external: bytes | None) -> str:
         name=name,
         count=count,
         arrays="\n".join(arrays),
-        load="" if external is None else fill(_LOAD, size=len(external)),
-        set="" if external is None else indent(fill(_SET, name=name)),
+        load="" if external is None else fill(LOAD, size=len(external)),
+        set="" if external is None else indent(fill(SET, name=name)),
         results=indent("\n".join(_room(n, t) for n, t in outputs.items()), 12),
         arguments=", ".join(arguments),
         compare=indent("".join(_comparison(n, t) for n, t in outputs.items()), 12),

@@ -13,18 +13,20 @@ the integer core is exported: integers in, integers out, with scales and small c
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from lamina.core import files
 from lamina.core.errors import Unsupported
-from lamina.core.units import MiB
+from lamina.core.units import MiB, si
 from lamina.export import _c_helpers, _c_host_test, _c_memory
 from lamina.export._c_header import header, signature
 from lamina.export._c_kernel import Kernel, Setting
 from lamina.export._c_memory import Plan, Step
 from lamina.export._c_names import identifier
 from lamina.export._c_operators import TEMPLATES, VIEWS
+from lamina.export._c_runner import run as run
 from lamina.export._c_text import ctype, fill, indent, initialiser
 from lamina.ir.check import site
 from lamina.ir.network import Array, Network
@@ -53,6 +55,21 @@ class Report:
         """State and stack; inputs and outputs are the caller's."""
         return self.arena_bytes + self.stack_bytes
 
+    def to_json(self) -> dict[str, Any]:
+        """Plain data: files, and what they cost."""
+        return {"name": self.name, "files": [str(path) for path in self.files], **self.costs()}
+
+    def costs(self) -> dict[str, int]:
+        """What is known beforehand."""
+        names = ("macs", "flash_bytes", "ram_bytes", "arena_bytes", "stack_bytes")
+        return {name: getattr(self, name) for name in names}
+
+    def __str__(self) -> str:
+        return (
+            f"{len(self.files)} files in {self.files[0].parent}: {si(self.macs, 'MAC')}, {self.flash_bytes:,} bytes of "
+            f"flash, {self.ram_bytes:,} bytes of RAM; check them with: make -C {self.files[0].parent} test"
+        )
+
 
 def c(network: Network, out: Path | str) -> Report:
     """Write `network` as C into the folder `out`.
@@ -71,9 +88,8 @@ def c(network: Network, out: Path | str) -> Report:
         stack_bytes=program.stack_bytes,
         plan=program.plan,
     )
-    costs = {key: getattr(report, key) for key in ("macs", "flash_bytes", "arena_bytes", "stack_bytes", "ram_bytes")}
     texts = [
-        header(network, name, program.plan, costs=costs, external=program.blob),
+        header(network, name, program.plan, costs=report.costs(), external=program.blob),
         program.source(),
         _c_host_test.test(network, name, external=program.blob),
         _c_host_test.MAKEFILE,

@@ -17,6 +17,7 @@ from lamina.core.units import GiB
 from lamina.export import _onnx_integers
 from lamina.export._onnx_graph import Graph
 from lamina.export._onnx_operators import REAL
+from lamina.export.onnx_session import trace as trace
 from lamina.ir.check import site
 from lamina.ir.network import Network
 from lamina.ir.types import Float, Type
