@@ -6,7 +6,7 @@ An integer network's outputs are compared as the integers before its last dequan
 exact. Up to `examples` test pictures go through every link; the accuracies and the confusion matrix are of the whole
 test split, which is read here and in the emulation for the first time. What is not installed is left out and said.
 
-Files      export/c/, export/onnx/, evaluation.json
+Files      export/c/ (integers), export/c_float/, export/onnx/, evaluation.json
 """
 
 import base64
@@ -21,24 +21,25 @@ from lamina.core import files
 from lamina.core.errors import CheckFailed
 from lamina.core.units import si
 from lamina.ir.network import Network
-from lamina.recipes import _compiled
+from lamina.recipes import _host_test
 from lamina.recipes._learning import FINAL, PACKED, PRUNED, TRAINED
 from lamina.recipes._stages import Done
 from lamina.recipes._work import Work
 
 EVALUATION = "evaluation.json"
+C_FOLDERS = ("export/c", "export/c_float")  # of the integer network, of the float one
 AGAINST = "interpreter"
 Array = NDArray[Any]
 
 
 def export(work: Work) -> Done:
-    """Both networks as C and, where the package onnx is installed, as ONNX."""
+    """Both networks as C, its host test run, and, where the package onnx is installed, as ONNX."""
     from lamina import export as exporters
 
     written: list[dict[str, Any]] = []
     names: list[str] = []
-    for network in work.networks():
-        report = exporters.c(network, work.run.file("export/c"))
+    for network, folder in zip(work.networks(), C_FOLDERS, strict=True):
+        report = exporters.c(network, work.run.file(folder))
         names += [str(path.relative_to(work.run.path)) for path in report.files]
         source = next(path for path in report.files if path.name == f"{report.name}.c")
         written.append(
@@ -49,6 +50,7 @@ def export(work: Work) -> Done:
                 "bytes": source.stat().st_size,
                 "flash_bytes": report.flash_bytes,
                 "ram_bytes": report.ram_bytes,
+                "note": _host_test.host_test(work.run.file(folder), report.name) or "",
             }
         )
         if importlib.util.find_spec("onnx") is not None:
@@ -72,8 +74,7 @@ def check(work: Work) -> Done:
     quantised = work.integer_model()
     links = [_link("fake-quantised torch", wanted, stored(integer, _torch(quantised, split)))]
     links.append(_onnx(work, integer, x, wanted))
-    c_link, host_test = _c(work, integer, x, wanted)
-    links += [c_link, _packed(work, float_)]
+    links += [_c(work, integer, x, wanted), _packed(work, float_)]
     evaluation, accuracies = _evaluate(work, quantised)
     files.write_json(work.run.file(EVALUATION), evaluation)
     ran = [link for link in links if link["differing"] is not None]
@@ -81,9 +82,7 @@ def check(work: Work) -> Done:
     last = accuracies[-1]
     says = f"{len(ran)} links on {len(x)} test examples, {wrong} differing integers; {last['correct']} of "
     says += f"{last['examples']} test examples right"
-    return Done(
-        outputs=[EVALUATION], says=says, result={"links": links, "host_test": host_test, "accuracies": accuracies}
-    )
+    return Done(outputs=[EVALUATION], says=says, result={"links": links, "accuracies": accuracies})
 
 
 def stored(network: Network, outputs: Array) -> Array:
@@ -132,20 +131,16 @@ def _onnx(work: Work, network: Network, x: Array, wanted: Array) -> dict[str, An
     )
 
 
-def _c(work: Work, network: Network, x: Array, wanted: Array) -> tuple[dict[str, Any], str | None]:
-    """The integer core in C: stored integers in, stored integers out."""
-    from lamina.export._c_names import identifier
-    from lamina.ir.transform import integer_core
+def _c(work: Work, network: Network, x: Array, wanted: Array) -> dict[str, Any]:
+    """The integer core in C: pixels are quantised on the way in, stored integers come out."""
+    from lamina.export import c_source
 
-    found = _compiled.compiler()
+    found = _host_test.compiler()
     if found is None:
-        return _left_out("C", "no C compiler is installed: apt-get install gcc"), None
-    core = integer_core(network)
-    element: Any = next(iter(core.inputs.values())).element
-    q = np.clip(np.rint(x / np.float32(element.scale[0])) + element.zero_point, element.low, element.high)
-    made = _compiled.run(work.run.file("export/c"), identifier(network.name), core, q)
-    note = f"{found.rpartition('/')[2]} {' '.join(_compiled.FLAGS)}"
-    return _link("C", wanted, made.outputs.astype(np.int64).reshape(wanted.shape), note), made.host_test
+        return _left_out("C", "no C compiler is installed: apt-get install gcc")
+    got = _only(c_source.run(work.run.file(C_FOLDERS[0]), {_input(network): x}))
+    note = f"{found.rpartition('/')[2]} -O3, integers of {got.dtype}"
+    return _link("C", wanted, got.astype(np.int64).reshape(wanted.shape), note)
 
 
 def _packed(work: Work, network: Network) -> dict[str, Any]:

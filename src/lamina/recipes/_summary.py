@@ -79,24 +79,15 @@ def summary(work: Work, results: Mapping[str, Mapping[str, Any]], table: Mapping
         "ratio": stages[-1]["ratio"],
         "network": table["network"],
         "headline": headline,
-        "accuracies": [*accuracies[:-1], *emulated, accuracies[-1]],
+        "accuracies": [*accuracies, *emulated],
         "stages": stages,
         "packed": results["share"]["packed"],
         "chain": [*results["check"]["links"], *results["emulate"]["links"]],
-        "exports": _exports(results),
+        "exports": results["export"]["exports"],
         "roofline": results["cost"]["roofline"],
         "sources": results["cost"]["sources"],
         "times": [{"stage": name, "seconds": _stages.seconds(work.run, name)} for name in STAGES],
     }
-
-
-def _exports(results: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
-    said = results["check"]["host_test"]
-    rows = []
-    for entry in results["export"]["exports"]:
-        tested = said is not None and entry["format"] == "C99" and said.startswith(f"{entry['network']}:")
-        rows.append(entry | {"note": said if tested else ""})
-    return rows
 
 
 def table_text(summary: Mapping[str, Any]) -> str:

@@ -53,6 +53,7 @@ class Work:
 
     def __init__(self, run: RunFolder, config: Configured, settings: Settings, data: Any) -> None:
         self.run, self.config, self.settings, self.data = run, config, settings, data
+        self._integer: tuple[str, nn.Module] | None = None  # by the checksum of the weights
 
     @functools.cached_property
     def module(self) -> Any:
@@ -79,11 +80,16 @@ class Work:
         files.write(self.run.file(name), save({k: v.detach().contiguous() for k, v in model.state_dict().items()}))
 
     def integer_model(self) -> "nn.Module":
-        """The final weights in integers: what the integer network was lowered from, made again."""
+        """The final weights in integers: what the integer network is lowered from, the same whenever it is made."""
         from lamina.compression.quantise import Config, quantise
 
+        checksum = files.sha256(self.run.file("weights.safetensors"))
+        if self._integer is not None and self._integer[0] == checksum:
+            return self._integer[1]
         inputs = self.data.train.inputs[:CALIBRATION]
-        return quantise(self.model("weights.safetensors"), inputs, Config(bits=self.config.bits))[0]
+        made = quantise(self.model("weights.safetensors"), inputs, Config(bits=self.config.bits))[0]
+        self._integer = (checksum, made)
+        return made
 
     def networks(self) -> list[Any]:
         """The integer network and the float one."""

@@ -27,12 +27,8 @@ def _tile(figure: str, words: str) -> Markup:
 
 def _tiles(summary: Mapping[str, Any]) -> list[Markup]:
     found = []
-    if accuracies := summary.get("accuracies"):
-        last = accuracies[-1]
-        share = last["correct"] / last["examples"]
-        found.append(
-            _tile(percent(share, 2), f"of {count(last['examples'])} {last['split']} examples right, {last['network']}")
-        )
+    if (accuracy := summary.get("test_accuracy")) is not None:
+        found.append(_tile(percent(accuracy, 2), "of the test set right, by the final network"))
     if stages := summary.get("stages"):
         whole = f"smaller on disk: {size(stages[0]['bytes'])} → {size(stages[-1]['bytes'])}"
         found.append(_tile(f"{stages[-1]['ratio']:.1f} ×", whole))

@@ -6,7 +6,8 @@ from lamina.reporting.collect import Run
 from lamina.reporting.markup import join, table, tag
 from lamina.reporting.words import DASH, SPACE, count, percent, size
 
-_UNITS = {"latency_s": "s", "energy_j": "J", "dram_bytes": "B"}
+_BYTES = "_bytes"
+_UNITS = {"latency_s": "s", "energy_j": "J"}
 _TITLES = {
     "name": "layer",
     "op": "operation",
@@ -23,15 +24,25 @@ _TITLES = {
 def section(run: Run) -> Section | None:
     if not run.layers:
         return None
-    columns = [name for name in run.layers[0] if name != "machine"]
     machines = list(dict.fromkeys(row.get("machine", "") for row in run.layers))
     parts = []
     for machine in machines:
-        rows = [[_cell(name, row[name]) for name in columns] for row in run.layers if row.get("machine", "") == machine]
+        own = [row for row in run.layers if row.get("machine", "") == machine]
+        # bytes at a level that only other machines have
+        columns = [
+            name
+            for name in run.layers[0]
+            if name != "machine" and (name in _TITLES or any(row[name] != "" for row in own))
+        ]
+        rows = [[_cell(name, row[name]) for name in columns] for row in own]
         caption = f"Layers on {machine}" if machine else "Layers of the network"
-        parts.append(table(caption, [_TITLES.get(name, name) for name in columns], rows))
+        parts.append(table(caption, [_title(name) for name in columns], rows))
     words = "The same numbers, unrounded and in SI units, are in layers.csv. A dash: the machine cannot tell."
     return Section(title="Layer by layer", body=join([tag("p", words), *parts]))
+
+
+def _title(name: str) -> str:
+    return _TITLES.get(name, f"{name.removesuffix(_BYTES)} traffic" if name.endswith(_BYTES) else name)
 
 
 def _cell(name: str, written: str) -> str:
@@ -41,6 +52,8 @@ def _cell(name: str, written: str) -> str:
         value = float(written)
     except ValueError:
         return written
+    if name.endswith(_BYTES):
+        return size(value)
     if name in _UNITS:
-        return size(value) if name == "dram_bytes" else si(value, _UNITS[name]).replace(" ", SPACE)
+        return si(value, _UNITS[name]).replace(" ", SPACE)
     return percent(value) if name == "utilisation" else count(value) if value.is_integer() else written

@@ -78,9 +78,9 @@ def figure(roof: Mapping[str, Any], rows: Sequence[Mapping[str, str]]) -> Figure
         )
     low = min([peak * left / max(bends), *(p[1] for p in points)])
     y_range = [math.log10(low) - 0.1, math.log10(peak) + 0.4]
-    x = axis("arithmetic intensity (operations per byte moved)", type="log", dtick=1, tickformat="~g")
-    y = axis("speed (operations per second)", type="log", dtick=1, exponentformat="SI", range=y_range)
-    return {"data": data, "layout": layout(f"Roofline of {plain(roof['machine'], 24)}", x, y, height=480)}
+    across = axis("arithmetic intensity (operations per byte moved)", type="log", dtick=1, tickformat="~g")
+    up = axis("speed (operations per second)", type="log", dtick=1, exponentformat="SI", range=y_range)
+    return {"data": data, "layout": layout(f"Roofline of {plain(roof['machine'], 24)}", across, up, height=480)}
 
 
 def _point(row: Mapping[str, str], moved: str) -> tuple[float, float]:

@@ -6,7 +6,7 @@ from typing import Any
 from lamina.reporting._section import Section, plot
 from lamina.reporting.collect import Run
 from lamina.reporting.figures import BLUE, SKY, Figure, axis, layout, plain
-from lamina.reporting.markup import join, table
+from lamina.reporting.markup import Markup, join, table
 from lamina.reporting.words import count, percent, size
 
 OTHERS = ("pruned, gzip -9", "pruned, zstd -19")  # tools that a user has anyway
@@ -50,7 +50,7 @@ def figure(stages: Sequence[Mapping[str, Any]]) -> Figure:
     return {"data": [trace], "layout": layout("Bytes by stage", x, y, height=120 + 52 * len(stages), showlegend=False)}
 
 
-def _tensors(rows: Sequence[Mapping[str, Any]]) -> object:
+def _tensors(rows: Sequence[Mapping[str, Any]]) -> Markup:
     columns = ("tensor", "coding", "weights", "not zero", "codebook", "bytes", "bits per weight")
     cells = [
         (
