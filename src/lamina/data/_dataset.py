@@ -7,7 +7,6 @@
 Shapes    inputs [n, c, h, w] float32 in [0, 1], labels [n] int64; a batch is {"x": inputs, "y": labels}
 """
 
-import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -34,13 +33,13 @@ class Split:
         return Split(inputs=self.inputs[:count], labels=self.labels[:count])
 
     def batches(self, size: int, *, order: Tensor | None = None) -> Iterator[Batch]:
-        """Batches of `size` examples (the last may be smaller) in `order`, or as stored."""
-        for start in range(0, len(self), size):
+        """Batches of `size` examples (the last may be smaller): those of `order` in its order, or all as stored."""
+        for start in range(0, len(self) if order is None else len(order), size):
             if order is None:
                 yield {"x": self.inputs[start : start + size], "y": self.labels[start : start + size]}
             else:
                 chosen = order[start : start + size]
-                yield {"x": self.inputs[chosen], "y": self.labels[chosen]}
+                yield {"x": self.inputs.index_select(0, chosen), "y": self.labels.index_select(0, chosen)}
 
     def order(self, seed: int, epoch: int) -> Tensor:
         """The permutation of epoch `epoch`: the same for the same key, in any process."""
@@ -85,21 +84,3 @@ def from_pixels(
         splits.append(Split(inputs=inputs, labels=torch.from_numpy(y.astype(np.int64))))
     train, validation, test = splits
     return Dataset(name=name, classes=classes, checksum=checksum, train=train, validation=validation, test=test)
-
-
-def fingerprints(split: Split) -> set[bytes]:
-    """A hash of each example's pixels as bytes, so that the same picture is found in another set."""
-    pixels = (split.inputs * 255).round().to(torch.uint8).flatten(1).numpy()
-    return {hashlib.blake2b(row.tobytes(), digest_size=16).digest() for row in pixels}
-
-
-def check_disjoint(train: Split, test: Split, what: str) -> None:
-    """Raise `BadInput` when a test example is among the training examples, as pixels.
-
-    The trap this is for: all 5,000 pictures of `digits` are in the training set of `mnist`.
-    """
-    shared = len(fingerprints(train) & fingerprints(test))
-    if shared:
-        raise BadInput(
-            f"{what}: {shared} test pictures are in the training set: test on the test split of the same data set"
-        )

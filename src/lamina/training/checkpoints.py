@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from lamina.core import files
@@ -35,19 +36,17 @@ class Checkpoint:
 
 def save(folder: Path, step: int, checkpoint: Checkpoint) -> None:
     """Write `checkpoint` of step `step` and drop all but the last two."""
-    from safetensors.torch import save as to_bytes
-
-    data = to_bytes({name: tensor.detach().contiguous() for name, tensor in checkpoint.tensors.items()})
+    data = to_bytes(checkpoint.tensors)
     state = {"schema": SCHEMA, "tensors_sha256": files.sha256(data), "state": dict(checkpoint.state)}
     target = folder / f"{step:08d}"
-    if target.exists():  # a damaged one of the same step that was passed over
-        shutil.rmtree(target)
     with files.explained(folder):
         folder.mkdir(parents=True, exist_ok=True)
         part = folder / f".{target.name}.part"
         shutil.rmtree(part, ignore_errors=True)
         files.write(part / "state.safetensors", data)
         files.write_json(part / "state.json", {**state, "state_sha256": _digest(state)})
+        if target.exists():  # of the same step: the one before the finish, or a damaged one that was passed over
+            shutil.rmtree(target)
         os.replace(part, target)
         files.sync_folder(folder)
     for old in numbered(folder)[:-KEPT]:
@@ -58,6 +57,8 @@ def save(folder: Path, step: int, checkpoint: Checkpoint) -> None:
 def load(folder: Path) -> Checkpoint | None:
     """The newest good checkpoint; None where there is none at all, `BadInput` where all are damaged."""
     found = numbered(folder)
+    for part in folder.glob(".*.part"):  # begun by a process that was killed
+        shutil.rmtree(part, ignore_errors=True)
     reasons = []
     for path in reversed(found):
         try:
@@ -70,11 +71,18 @@ def load(folder: Path) -> Checkpoint | None:
     return None
 
 
+def to_bytes(tensors: Mapping[str, Tensor]) -> bytes:
+    """A safetensors file; tensors that share memory (tied weights) are written each."""
+    from safetensors.torch import save as as_file
+
+    return as_file({k: v.detach().clone(memory_format=torch.contiguous_format) for k, v in tensors.items()})
+
+
 def numbered(folder: Path) -> list[Path]:
     """The checkpoints in `folder`, oldest first."""
     if not folder.is_dir():
         return []
-    return sorted(p for p in folder.iterdir() if p.is_dir() and p.name.isdecimal())
+    return sorted((p for p in folder.iterdir() if p.is_dir() and p.name.isdecimal()), key=lambda p: int(p.name))
 
 
 def _read(path: Path) -> Checkpoint:

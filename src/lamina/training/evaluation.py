@@ -8,9 +8,15 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from lamina.core.errors import BadInput
+
 
 def predictions(model: nn.Module, split: Any, *, batch_size: int = 1000) -> Tensor:
-    """The model's outputs for every example of `split`, in order; the model's mode is left as it was."""
+    """The model's outputs for every example of `split`, in order; the model's mode is left as it was.
+
+    Raises `BadInput` for an empty split.
+    """
+    _not_empty(split)
     was_training = model.training
     model.eval()
     try:
@@ -24,7 +30,9 @@ def evaluate(model: nn.Module, split: Any, *, batch_size: int = 1000) -> dict[st
     """`loss` (nats, mean), `accuracy` in [0, 1], `correct` and `count` on `split`.
 
     A model with `metrics(batch)` gives its own sums and counts; another is taken for a classifier of logits.
+    Raises `BadInput` for an empty split.
     """
+    _not_empty(split)
     was_training = model.training
     model.eval()
     sums: dict[str, float] = {}
@@ -40,6 +48,11 @@ def evaluate(model: nn.Module, split: Any, *, batch_size: int = 1000) -> dict[st
     if "correct" in sums:
         found |= {"accuracy": sums["correct"] / count, "correct": sums["correct"]}
     return found | {"count": count}
+
+
+def _not_empty(split: Any) -> None:
+    if len(split) == 0:
+        raise BadInput("the split is empty: there is nothing to evaluate")
 
 
 def _metrics(model: nn.Module, batch: dict[str, Tensor]) -> dict[str, float]:

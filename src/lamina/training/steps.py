@@ -1,6 +1,6 @@
 """A training step is two halves: gradients of a loss, and an update of the weights with them.
 
-    g = gradients(model, batch)         w, state = update(w, state, g)
+    g = gradients(model, batch)         state = update(state, g)
 
 They are apart so that a strategy (a parameter server, all-reduce) can stand between them. The updates are torch's own
 fused optimisers:
@@ -11,14 +11,44 @@ fused optimisers:
 
 import math
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 
+from lamina.core.errors import BadInput
+
 Loss = Callable[..., Tensor]
 Optimiser = Literal["sgd", "momentum", "adam", "adamw"]
 Schedule = Literal["constant", "cosine", "one_cycle", "step"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class State:
+    """The weights that are trained, by name, and the optimiser with its moments."""
+
+    parameters: Mapping[str, nn.Parameter]
+    optimiser: torch.optim.Optimizer
+
+
+def begin(
+    model: nn.Module, kind: Optimiser, learning_rate: float, *, momentum: float = 0.9, weight_decay: float = 0.0
+) -> State:
+    """torch's fused optimiser of that name over the trainable parameters of `model`, before the first step.
+
+    Raises `BadInput` for a model without trainable parameters.
+    """
+    parameters = {name: p for name, p in model.named_parameters() if p.requires_grad}
+    if not parameters:
+        raise BadInput(f"{type(model).__name__} has no trainable parameters: there is nothing to fit")
+    shared: dict[str, Any] = {"lr": learning_rate, "weight_decay": weight_decay, "fused": True}
+    tensors = list(parameters.values())
+    if kind in ("sgd", "momentum"):
+        chosen: torch.optim.Optimizer = torch.optim.SGD(tensors, momentum=momentum * (kind == "momentum"), **shared)
+    else:
+        chosen = (torch.optim.Adam if kind == "adam" else torch.optim.AdamW)(tensors, **shared)
+    return State(parameters=parameters, optimiser=chosen)
 
 
 def gradients(
@@ -28,30 +58,44 @@ def gradients(
 
     `loss(model, batch, generator=...)` replaces the model's own `loss(batch, generator=...)`.
     """
-    model.zero_grad(set_to_none=True)
+    parameters = list(model.named_parameters())
+    for _, parameter in parameters:
+        parameter.grad = None
     value = model.loss(batch, generator=generator) if loss is None else loss(model, batch, generator=generator)
     value.backward()
-    return value.detach(), {name: p.grad for name, p in model.named_parameters() if p.grad is not None}
+    return value.detach(), {name: p.grad for name, p in parameters if p.grad is not None}
 
 
-def optimiser(
-    model: nn.Module, kind: Optimiser, learning_rate: float, *, momentum: float = 0.9, weight_decay: float = 0.0
-) -> torch.optim.Optimizer:
-    """torch's fused optimiser of that name over the trainable parameters of `model`."""
-    parameters = [p for p in model.parameters() if p.requires_grad]
-    shared: dict[str, Any] = {"lr": learning_rate, "weight_decay": weight_decay, "fused": True}
-    if kind in ("sgd", "momentum"):
-        return torch.optim.SGD(parameters, momentum=momentum if kind == "momentum" else 0.0, **shared)
-    return (torch.optim.Adam if kind == "adam" else torch.optim.AdamW)(parameters, **shared)
-
-
-def update(model: nn.Module, state: torch.optim.Optimizer, given: Mapping[str, Tensor], learning_rate: float) -> None:
-    """Move the weights of `model` by the gradients `given`; `state` is the optimiser with its moments."""
-    for name, parameter in model.named_parameters():
+def update(state: State, given: Mapping[str, Tensor], learning_rate: float) -> State:
+    """Move the weights by the gradients `given`, in place; a weight without a gradient stays. The same `state`."""
+    for name, parameter in state.parameters.items():
         parameter.grad = given.get(name)
-    for group in state.param_groups:
+    for group in state.optimiser.param_groups:
         group["lr"] = learning_rate
-    state.step()
+    state.optimiser.step()
+    return state
+
+
+def moments(state: State) -> dict[str, Tensor]:
+    """The optimiser's tensors, named `parameter:moment`."""
+    return {
+        f"{name}:{kind}": value
+        for name, parameter in state.parameters.items()
+        for kind, value in state.optimiser.state.get(parameter, {}).items()
+        if isinstance(value, Tensor)
+    }
+
+
+def put_moments(state: State, tensors: Mapping[str, Tensor]) -> None:
+    """Give the optimiser the moments that `moments` returned; `BadInput` for one of a parameter that is not there."""
+    for name, tensor in tensors.items():
+        parameter, _, kind = name.rpartition(":")
+        owner = state.parameters.get(parameter)
+        if owner is None or (tensor.dim() and tensor.shape != owner.shape):
+            raise BadInput(f"the checkpoint has {kind} of {parameter!r}, which the model has not: choose another --out")
+        # fused updates walk weights and moments in one order: the memory formats must be the same
+        place = torch.empty_like(owner) if tensor.shape == owner.shape else torch.empty_like(tensor)
+        state.optimiser.state[owner][kind] = place.copy_(tensor).detach()
 
 
 def learning_rate(schedule: Schedule, peak: float, step: int, steps: int) -> float:
