@@ -4,7 +4,10 @@
 
 A machine file says `family = "systolic"` and then the family's fields, which carry their units in their names; those it
 leaves out keep the family's defaults. Unknown keys, wrong types and values out of range are one `BadInput` with key and
-line. A field that a person sets is marked assumed: nobody published it.
+line. A field that a person sets is marked assumed, unless the file's table `[sources]` says where it is from:
+
+    [sources]
+    clock_hz = "published: Chen et al., ASPLOS 2014, table 3"
 """
 
 import re
@@ -21,10 +24,10 @@ from lamina.core import files, registry
 from lamina.core.configuration import convert, replace
 from lamina.core.errors import BadInput, one_line, unknown
 from lamina.core.units import MiB
-from lamina.hw.cost import Mark
+from lamina.hw.cost import MARKS, Mark
 from lamina.hw.machine import Machine
 
-SPECIAL = ("family", "name")
+SPECIAL = ("family", "name", "sources")
 
 
 def names() -> list[str]:
@@ -109,6 +112,7 @@ def from_file(path: Path) -> Machine:
     note: tuple[Mark, str] = ("assumed", f"{path.name}, set by the user")
     default: tuple[Mark, str] = ("assumed", "the family's default")
     sources = {f.name: note if f.name in values else default for f in fields(kind)}
+    sources |= _sources(path, text, given.get("sources", {}), sources)
     name = given.get("name", path.stem)
     if not isinstance(name, str):
         raise BadInput(f"{_place(path, text, 'name')}: a name is text")
@@ -136,6 +140,25 @@ def _parameters(path: Path, text: str, kind: type, values: Mapping[str, Any]) ->
     except BadInput as e:
         key = next((k for k in converted if re.search(rf"\b{k}\b", str(e))), "family")
         raise BadInput(f"{_place(path, text, key)}: {e}") from e
+
+
+def _sources(path: Path, text: str, given: Any, known: Mapping[str, Any]) -> dict[str, tuple[Mark, str]]:
+    """The table `[sources]`: field -> "mark: citation"."""
+    if not isinstance(given, dict):
+        raise BadInput(f'{_place(path, text, "sources")}: [sources] is a table of FIELD = "MARK: CITATION"')
+    found: dict[str, tuple[Mark, str]] = {}
+    place = _place(path, text, "sources")
+    for key, value in given.items():
+        if key not in known:
+            raise BadInput(f"{place}: {unknown('field', key, known)}")
+        mark, colon, citation = str(value).partition(":")
+        if mark not in MARKS or not colon or not citation.strip():
+            raise BadInput(
+                f"{place}: the source of {key} is {one_line(value, 60)!r}: MARK: CITATION is needed, "
+                f"MARK one of {', '.join(MARKS)}"
+            )
+        found[key] = (cast(Mark, mark), one_line(citation))
+    return found
 
 
 def _dataclass(module: ModuleType) -> type:

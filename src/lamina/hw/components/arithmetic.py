@@ -19,7 +19,9 @@ _SOURCE = "Horowitz, ISSCC 2014, figure 1.1.9 (45 nm, 0.9 V)"
 # bits -> joules, square metres
 MULTIPLY = {8: (0.2 * pJ, 282 * um2), 32: (3.1 * pJ, 3495 * um2)}
 ADD = {8: (0.03 * pJ, 36 * um2), 16: (0.05 * pJ, 67 * um2), 32: (0.1 * pJ, 137 * um2)}
+CONSTANTS = {"NODE_M": ("node",), "MULTIPLY": ("multiply", "area"), "ADD": ("add", "area")}  # -> where it is from
 SOURCES: dict[str, tuple[Mark, str]] = {
+    "node": ("published", f"{_SOURCE}: the node of every figure"),
     "multiply": ("published", f"{_SOURCE}: energies; the areas are from a table that quotes it, unverified"),
     "add": ("published", f"{_SOURCE}: energies; the areas are from a table that quotes it, unverified"),
     "area": ("unverified", f"{_SOURCE}: areas as quoted elsewhere"),
@@ -47,11 +49,6 @@ def mac_area_m2(bits: int, accumulator_bits: int = 32) -> float:
     return _between(bits, 8, MULTIPLY[8][1], 32, MULTIPLY[32][1]) + _between(
         accumulator_bits, 8, ADD[8][1], 32, ADD[32][1]
     )
-
-
-def mark(bits: int) -> Mark:
-    """How sure the energy of that width is: published at 8 and 32 bits, interpolated between."""
-    return "published" if bits in MULTIPLY else "assumed"
 
 
 def _between(bits: int, low: int, at_low: float, high: int, at_high: float) -> float:

@@ -21,6 +21,13 @@ SRAM_WORD_J = ((8 * KiB, 10 * pJ), (32 * KiB, 20 * pJ), (1 * MiB, 100 * pJ))  # 
 DRAM_WORD_J = (1300 * pJ, 2600 * pJ)  # least and most
 CELL_AREA_M2 = 0.346 * um2  # one bit
 ARRAY_EFFICIENCY = 0.5  # share of an SRAM macro that is cells
+CONSTANTS = {  # -> where it is from
+    "WORD_BYTES": ("word_bytes",),
+    "SRAM_WORD_J": ("sram_word_j", "sram_between"),
+    "DRAM_WORD_J": ("dram_word_j",),
+    "CELL_AREA_M2": ("cell_area_m2",),
+    "ARRAY_EFFICIENCY": ("array_efficiency",),
+}
 SOURCES: dict[str, tuple[Mark, str]] = {
     "sram_word_j": ("unverified", f"{_SOURCE}: 8 KiB read there, 32 KiB and 1 MiB as quoted elsewhere"),
     "sram_between": ("assumed", "power law between the three capacities"),
