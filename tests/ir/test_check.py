@@ -84,6 +84,20 @@ FLOAT_CASES: dict[str, tuple[Callable[[], Any], str]] = {
         ),
         "maximum of nothing",
     ),
+    "a maximum of padding alone, in height": (
+        lambda: network(
+            op("max_pool2d", "x", t(1, 2, 1, 4), kernel=(2, 2), stride=(1, 1), padding=(1, 1, 0, 0), dilation=(2, 1)),
+            inputs={"x": t(1, 2, 1, 5)},
+        ),
+        "maximum of nothing",
+    ),
+    "a maximum of padding alone, in width": (
+        lambda: network(
+            op("max_pool2d", "x", t(1, 2, 4, 1), kernel=(2, 2), stride=(1, 1), padding=(0, 0, 1, 1), dilation=(1, 2)),
+            inputs={"x": t(1, 2, 5, 1)},
+        ),
+        "maximum of nothing",
+    ),
     "window that does not fit": (
         lambda: network(op("max_pool2d", "x", t(1, 2, 1, 1), kernel=(6, 6), stride=(1, 1))),
         "window of 6 does not fit",

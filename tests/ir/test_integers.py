@@ -160,3 +160,24 @@ def test_sums_are_exact_where_float64_is_not() -> None:
 def test_truncated_products_lose_their_low_bits_before_they_are_added() -> None:
     a, b = np.array([[3, -3, 5]], np.int64), np.array([[1], [1], [3]], np.int64)
     assert truncated_product(1)(a, b).tolist() == [[1 - 2 + 7]]  # floor(1.5), floor(-1.5), floor(7.5)
+
+
+def test_averages_are_scaled_from_left_to_right_in_float32() -> None:
+    differ = 0
+    for seed in range(50):
+        s_x, s_y = np.random.default_rng(seed).uniform(0.01, 1, 2).astype(np.float32)
+        x, y = Integer(scale=(float(s_x),)), Integer(scale=(float(s_y),))
+        left = np.float32(s_x / np.float32(9)) / s_y
+        assert rules.rescale_multiplier(x, y, 9) == left
+        differ += left != s_x / np.float32(np.float32(9) * s_y)
+    assert differ > 5  # the order matters
+
+
+def test_quantise_divides_in_float32() -> None:
+    """As ONNX's QuantizeLinear does: some quotients round to a half in float32 that are no half."""
+    element = Integer(bits=16, scale=(float(np.float32(0.1)),))
+    x = (np.arange(-20000, 20000) + 0.5).astype(np.float32) * np.float32(0.1)
+    found = rules.quantise(x, element)
+    assert found.tolist() == [round(float(v / np.float32(0.1))) for v in x]
+    exact = [round(Fraction(float(v)) / Fraction(element.scale[0])) for v in x]
+    assert found.tolist() != exact
