@@ -11,15 +11,17 @@ import subprocess
 import tarfile
 import tempfile
 import urllib.request
+import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from lamina.core import files, registry
-from lamina.core.errors import BadInput, LaminaError
+from lamina.core.errors import BadInput, LaminaError, one_line
 from lamina.core.progress import say
 
 TIMEOUT_S = 300
+_FAILURES = (LaminaError, OSError, EOFError, ValueError, tarfile.TarError, zlib.error, subprocess.SubprocessError)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -83,7 +85,8 @@ def _run(command: list[str], folder: Path) -> None:
         raise BadInput(f"{command[0]} is not installed")
     done = subprocess.run(command, cwd=folder, capture_output=True, timeout=TIMEOUT_S, check=False, text=True)
     if done.returncode:
-        raise BadInput(f"{' '.join(command)} failed: {(done.stderr or done.stdout).strip().splitlines()[-1:]}")
+        said = (done.stderr or done.stdout).strip().splitlines() or [f"exit code {done.returncode}"]
+        raise BadInput(f"{' '.join(command)} failed: {one_line(said[-1])}")
 
 
 def folder_of(name: str) -> Path:
@@ -111,8 +114,8 @@ def fetch(name: str) -> Path:
         say(f"{name}: from {source.name}")
         try:
             _from_source(origin, source, target)
-        except (LaminaError, OSError, ValueError, tarfile.TarError, subprocess.SubprocessError) as e:
-            reasons.append(f"{source.name}: {e}")
+        except _FAILURES as e:
+            reasons.append(f"{source.name}: {one_line(e)}")
         else:
             return target
     raise BadInput(f"data set {name!r} cannot be fetched; {'; '.join(reasons)}")

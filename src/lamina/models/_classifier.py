@@ -16,7 +16,8 @@ class Classifier(nn.Module):
 
     def metrics(self, batch: Batch) -> dict[str, float]:
         """Sums over the batch: `loss` in nats, `correct` and `count` examples."""
-        logits = self(batch["x"])
+        with torch.no_grad():
+            logits = self(batch["x"])
         return {
             "loss": float(F.cross_entropy(logits, batch["y"], reduction="sum")),
             "correct": int((logits.argmax(dim=1) == batch["y"]).sum()),
