@@ -17,9 +17,10 @@ def convolution(nx, ny, kx, ky, ni, no):
 
 
 def pooling(nx, ny, kx, ky, channels):
+    p, q = ny // ky, nx // kx
     return Layer(
-        operator="max_pool2d", groups=channels, p=ny // ky, q=nx // kx, r=ky, s=kx, stride=(ky, kx), height=ny, width=nx,
-        has_weights=False, ops=channels * (ny // ky) * (nx // kx) * kx * ky, input_bits=16, output_bits=16,
+        operator="max_pool2d", groups=channels, p=p, q=q, r=ky, s=kx, stride=(ky, kx), height=ny, width=nx,
+        has_weights=False, ops=channels * p * q * kx * ky, input_bits=16, output_bits=16,
     )  # fmt: skip
 
 

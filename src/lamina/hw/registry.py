@@ -157,7 +157,7 @@ def _sources(path: Path, text: str, given: Any, known: Mapping[str, Any]) -> dic
                 f"{place}: the source of {key} is {one_line(value, 60)!r}: MARK: CITATION is needed, "
                 f"MARK one of {', '.join(MARKS)}"
             )
-        found[key] = (cast(Mark, mark), one_line(citation))
+        found[key] = (mark, one_line(citation))
     return found
 
 

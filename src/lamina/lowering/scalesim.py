@@ -3,9 +3,10 @@
     Layer name, IFMAP Height, IFMAP Width, Filter Height, Filter Width, Channels, Num Filter, Strides,
     Layer, M, N, K,                                                            (the matrix form)
 
-SCALE-Sim's own rule is kept: the output size is rounded up, ceil((H - R) / stride) + 1 (its code writes it as
-ceil((H - R + S) / S)), which is a convolution padded at the bottom and at the right by what is missing. The matrix form
-is a fully connected layer of M rows. Rows do not feed one another: the network has one input and one output per row.
+SCALE-Sim's own rules are kept. The output size is rounded up, ceil((H - R) / stride) + 1 (its code writes it as
+ceil((H - R + S) / S)), which is a convolution padded at the bottom and at the right by what is missing. A row whose
+name holds "DP" is depthwise: one layer for each channel. The matrix form is a fully connected layer of M rows, all of
+one example. Rows do not feed one another: the network has one input and one output per layer.
 
 Source    the format: scalesim-project/SCALE-Sim, topologies/*.csv and scalesim/topology_utils.py
 """
@@ -23,7 +24,8 @@ from lamina.ir import Constant, Network, Operation, Type
 CONVOLUTION = 8  # columns
 MATRIX = 4
 LARGEST = 2**24  # of any size
-MOST_ROWS = 10_000
+MOST_LAYERS = 20_000
+MOST_NUMBERS = 2**40  # of one tensor
 
 
 def read(path: Path) -> Network:
@@ -40,22 +42,24 @@ def parse(text: str, name: str = "topology") -> Network:
     lines = [(number, line) for number, line in enumerate(text.splitlines(), start=1) if line.strip()]
     if len(lines) < 2:
         raise BadInput("a topology has a line of titles and at least one layer")
-    if len(lines) > MOST_ROWS:
-        raise BadInput(f"{len(lines)} lines: at most {MOST_ROWS} are read")
     columns, row = _form(lines[0][1])
     inputs: dict[str, Type] = {}
     constants: dict[str, Constant] = {}
     operations: list[Operation] = []
     for number, line in lines[1:]:
         try:
-            layer, sizes = _cells(line, columns)
-            layer = _unique(layer, number, inputs)
-            source, weights, operation = row(layer, sizes)
+            title, sizes = _cells(line, columns)
+            for given, parts in _channels(title, sizes):
+                layer = _unique(given, number, inputs)
+                source, weights, operation = row(layer, parts)
+                _check_size(source, weights, *operation.outputs.values())
+                inputs[f"{layer}.input"] = source
+                constants[f"{layer}.weight"] = Constant(type=weights)
+                operations.append(operation)
+            if len(operations) > MOST_LAYERS:
+                raise BadInput(f"more than {MOST_LAYERS} layers")
         except BadInput as e:
             raise BadInput(f"line {number}: {e}") from e
-        inputs[f"{layer}.input"] = source
-        constants[f"{layer}.weight"] = Constant(type=weights)
-        operations.append(operation)
     return Network(
         name=name,
         inputs=inputs,
@@ -66,6 +70,21 @@ def parse(text: str, name: str = "topology") -> Network:
 
 
 Row = tuple[Type, Type, Operation]
+
+
+def _channels(title: str, sizes: list[int]) -> list[tuple[str, list[int]]]:
+    """The layers of one line: one, or for a depthwise convolution one a channel, named as SCALE-Sim names them."""
+    if "DP" not in title or len(sizes) != CONVOLUTION - 1:
+        return [(title, sizes)]
+    if sizes[4] > MOST_LAYERS:
+        raise BadInput(f"a depthwise layer of {sizes[4]} channels: at most {MOST_LAYERS} layers are read")
+    return [(f"{title}Channel_{channel}", [*sizes[:4], 1, *sizes[5:]]) for channel in range(sizes[4])]
+
+
+def _check_size(*types: Type) -> None:
+    for type_ in types:
+        if type_.size > MOST_NUMBERS:
+            raise BadInput(f"a tensor of shape {list(type_.shape)}: at most 2^40 numbers are allowed")
 
 
 def _form(titles: str) -> tuple[int, Callable[[str, list[int]], Row]]:
@@ -119,6 +138,6 @@ def _convolution(layer: str, sizes: list[int]) -> Row:
 def _matrix(layer: str, sizes: list[int]) -> Row:
     m, n, k = sizes
     operation = Operation(
-        operator="linear", inputs=(f"{layer}.input", f"{layer}.weight"), outputs={layer: Type(shape=(m, n))}
+        operator="linear", inputs=(f"{layer}.input", f"{layer}.weight"), outputs={layer: Type(shape=(1, m, n))}
     )
-    return Type(shape=(m, k)), Type(shape=(n, k)), operation
+    return Type(shape=(1, m, k)), Type(shape=(n, k)), operation
