@@ -2,7 +2,7 @@
 
 It walks the operations in order and asks the operator table for the meaning of each: the float meaning where operands
 are real numbers, the integer meaning (int64 inside, stored width outside) where they are integers. Other links of the
-chain are right when they give these numbers.
+chain are right when they give these numbers. Values lie in C order, since NumPy's float sums depend on the layout.
 """
 
 from collections.abc import Mapping
@@ -40,9 +40,9 @@ def trace(network: Network, inputs: Mapping[str, Array]) -> dict[str, Array]:
             isinstance(result, Float) and isinstance(where.inputs[0].element, Float)
         ):
             wide = [a.astype(np.int64) if a.dtype.kind in "iu" else a for a in arrays]
-            values[operation.name] = entry.integers(wide, where).astype(result.storage)
+            values[operation.name] = entry.integers(wide, where).astype(result.storage, order="C")
         else:
-            values[operation.name] = np.asarray(entry.run(arrays, where.attributes), result.storage)
+            values[operation.name] = np.asarray(entry.run(arrays, where.attributes), result.storage, order="C")
     return values
 
 
@@ -75,9 +75,9 @@ def _input(name: str, array: Array, type_: Type) -> Array:
             raise BadInput(f"input {name!r} is an array of {array.dtype}: numbers are needed")
         if array.dtype.kind == "f" and np.isnan(array).any():
             raise BadInput(f"input {name!r} holds NaN: numbers are needed")
-        return array.astype(type_.element.storage)
+        return array.astype(type_.element.storage, order="C")
     if array.dtype.kind not in "iu":
         raise BadInput(f"input {name!r} is an array of {array.dtype}: {type_.element} takes stored integers")
     if array.size and (array.min() < type_.element.low or array.max() > type_.element.high):
         raise BadInput(f"input {name!r} has entries outside {type_.element.low}..{type_.element.high}")
-    return array.astype(type_.element.storage)
+    return array.astype(type_.element.storage, order="C")
