@@ -159,7 +159,9 @@ def run(network: Network, machine: Machine, inputs: Mapping[str, Array]) -> tupl
     examples = next(len(a) for a in inputs.values() if np.ndim(a))
     fitted = network.with_batch(examples)
     types = fitted.types
-    values: dict[str, Array] = {n: np.asarray(inputs[n]).astype(t.element.storage) for n, t in fitted.inputs.items()}
+    values: dict[str, Array] = {
+        n: np.asarray(inputs[n], t.element.storage, order="C") for n, t in fitted.inputs.items()
+    }
     values.update((name, fitted.data(name)) for name in fitted.constants)
     cycles = {}
     for operation in fitted.operations:
@@ -169,9 +171,10 @@ def run(network: Network, machine: Machine, inputs: Mapping[str, Array]) -> tupl
             if any(isinstance(t.element, Float) for t in where.inputs):
                 raise BadInput(f"{machine.name} does not compute {operation.operator} {operation.name!r} in float")
             stored, ticks = emulator.layer(operation, where, arrays, examples, machine.parameters)
-            values[operation.name], cycles[operation.name] = stored.astype(where.outputs[0].element.storage), ticks
+            cycles[operation.name] = ticks
         else:
-            values[operation.name] = _by_table(operation, where, arrays)
+            stored = _by_table(operation, where, arrays)
+        values[operation.name] = np.asarray(stored, where.outputs[0].element.storage, order="C")
     return values, cycles
 
 
@@ -180,8 +183,8 @@ def _by_table(operation: Operation, where: Site, arrays: list[Array]) -> Array:
     entry, result = operator(operation.operator), where.outputs[0].element
     if entry.integers is not None and not (isinstance(result, Float) and isinstance(where.inputs[0].element, Float)):
         wide = [a.astype(np.int64) if a.dtype.kind in "iu" else a for a in arrays]
-        return np.asarray(entry.integers(wide, where)).astype(result.storage)
-    return np.asarray(entry.run(arrays, where.attributes), result.storage)
+        return entry.integers(wide, where)
+    return entry.run(arrays, where.attributes)
 
 
 def _closed_form(network: Network, machine: Machine, driven: tuple[str, ...]) -> dict[str, int]:
