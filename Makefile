@@ -31,7 +31,7 @@ bench: venv  ## the ratios of benchmarks/, each written to a file
 	@for file in benchmarks/[a-z]*.py; do echo "== $$file"; $(BIN)/python "$$file"; done
 
 results: venv  ## run on the whole MNIST what the README's table reports, and fill it
-	@$(BIN)/python tools/results.py
+	@$(BIN)/python tools/results.py $(ARGS)
 
 scalesim:  ## an environment of its own for SCALE-Sim, which the tests compare with
 	@$(PYTHON) tools/environment.py scalesim

@@ -1,6 +1,6 @@
 """Run what the result files report, and write them: src/lamina/recipes/results/*.json, then the READMEs' table.
 
-    python tools/results.py [--seeds 3]
+    python tools/results.py [digits counts systolic] [--seeds 3]
 
 Each model is trained, compressed and carried down the chain on the whole MNIST, once a seed, in
 runs/results/COMMIT/MODEL-SEED; the worst seed is what is reported. Killed, the same command goes on. The folder is
@@ -33,23 +33,32 @@ LECUN = "LeCun et al., Proc. IEEE 86(11), 1998, https://doi.org/10.1109/5.726791
 # model: (smallest accuracy asked, ratio published), both of the whole MNIST; the ratio asked is 35 for both
 MODELS = {"lenet5_caffe": (99.0, 39.0), "lenet_300_100": (98.2, 40.0)}
 RATIO, DROP = 35.0, 0.1
+Found = tuple[Mapping[str, Any], list[Figure]]  # the configuration, and what was measured with it
 GOLDEN = ROOT / "tests" / "golden" / "scalesim.csv"
 
 
 def main() -> int:
+    tasks = {"digits": chains, "counts": counts, "systolic": cycles}
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("recipe", nargs="*", help=f"which of {', '.join(tasks)} (default: all)")
     parser.add_argument("--seeds", type=int, default=3, help="runs of each model (default 3)")
-    seeds = range(parser.parse_args().seeds)
+    words = parser.parse_args()
+    if strange := set(words.recipe) - set(tasks):
+        parser.error(f"{strange.pop()!r} is not one of {', '.join(tasks)}")
     commit = _results.current_commit(ROOT)
+    for recipe in words.recipe or tasks:
+        configuration, figures = tasks[recipe](commit, range(words.seeds))
+        write(recipe, commit, configuration, figures)
+    return readme.main()
+
+
+def chains(commit: str, seeds: Iterable[int]) -> Found:
+    """Every model's chain, every seed."""
     runs = {(model, seed): run(commit, model, seed) for model in MODELS for seed in seeds}
     configuration = {f"{model} {seed}": read_settings(path)["configuration"] for (model, seed), path in runs.items()}
     summaries = {key: files.read_json(path / "summary.json") for key, path in runs.items()}
     figures = [f for model in MODELS for f in compression(model, [summaries[model, seed] for seed in seeds])]
-    figures.append(differing(summaries.values()))
-    write("digits", commit, configuration, figures)
-    write("counts", commit, {"models": ["lenet5"]}, counts())
-    write("systolic", commit, {"golden": files.sha256(GOLDEN)}, [cycles()])
-    return readme.main()
+    return configuration, [*figures, differing(summaries.values())]
 
 
 def run(commit: str, model: str, seed: int) -> Path:
@@ -86,18 +95,18 @@ def differing(summaries: Iterable[Mapping[str, Any]]) -> Figure:
     return figure("integers_differing", title, "", sum(link["differing"] for link in links), "equal", 0, None)
 
 
-def counts() -> list[Figure]:
+def counts(commit: str, seeds: Iterable[int]) -> Found:
     """Parameters and multiply-accumulates of LeNet-5 with the sizes of 1998 and a dense third layer."""
     listed = subprocess.run([LAMINA, "list", "models", "--json"], check=True, capture_output=True).stdout
     model = next(m for m in json.loads(listed) if m["name"] == "lenet5")
     figure = figures_of("M24", LECUN)
-    return [
+    return {"model": "lenet5"}, [
         figure("lenet5_parameters", "parameters of LeNet-5", "", model["parameters"], "equal", 61_706, None),
         figure("lenet5_macs", "multiply-accumulates of LeNet-5", "", model["macs"], "equal", 416_520, None),
     ]
 
 
-def cycles() -> Figure:
+def cycles(commit: str, seeds: Iterable[int]) -> Found:
     """Cycle counts of SCALE-Sim 3.0.0 that the systolic array's closed form does not give."""
     wrong = 0
     with GOLDEN.open() as file:
@@ -106,7 +115,8 @@ def cycles() -> Figure:
             layer = dense(int(row["k"]), int(row["n"]), batch=int(row["m"]))
             wrong += systolic.cycles(layer, machine) != int(row["cycles"])
     source = "SCALE-Sim 3.0.0 itself, run by tools/scalesim_golden.py"
-    return figures_of("H19", source)("cycles_differing", "differing cycle counts", "", wrong, "equal", 0, None)
+    figure = figures_of("H19", source)("cycles_differing", "differing cycle counts", "", wrong, "equal", 0, None)
+    return {"golden": files.sha256(GOLDEN)}, [figure]
 
 
 def percent(summary: Mapping[str, Any], network: str) -> float:
