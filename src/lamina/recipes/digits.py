@@ -68,6 +68,11 @@ def digits(out: Path | str, config: Config = Config()) -> Outcome:
     _check(config)
     module = model_module(config.model)
     data = data_set(config.data, config.limit)
+    taken, given = [*module.INPUT_SHAPE[1:]], [*data.train.inputs.shape[1:]]
+    if taken != given:
+        raise BadInput(
+            f"{config.model} takes inputs of shape {taken}, {config.data} has {given}: choose another --data"
+        )
     chosen = _settings(config, len(data.train))
     described = {
         "verb": "run",
@@ -89,6 +94,8 @@ def digits(out: Path | str, config: Config = Config()) -> Outcome:
 
 
 def _check(config: Config) -> None:
+    from lamina.hw import registry
+
     for name in ("examples", "limit", "epochs", "clusters"):
         value = getattr(config, name)
         if value is not None and value < 1:
@@ -97,6 +104,8 @@ def _check(config: Config) -> None:
         raise BadInput(f"density is {config.density}: a share of the weights in (0, 1] is needed")
     if not 2 <= config.bits <= 8:
         raise BadInput(f"bits is {config.bits}: 2 to 8 are allowed")
+    for spec in registry.split_list(config.machines):
+        registry.find(spec)  # a name that is wrong is better known before an hour of training
 
 
 def _settings(config: Config, examples: int) -> Any:
