@@ -147,3 +147,25 @@ def test_a_row_that_does_not_exist_is_refused(tmp_path):
 def test_listing_rows_loads_no_torch():
     code = "import sys; from lamina.recipes._rows import rows; rows(); print('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout == "False\n"
+
+
+def git(folder, *words):
+    identity = ["-c", "user.name=nobody", "-c", "user.email=nobody@localhost"]
+    subprocess.run(["git", "-C", folder, *identity, *words], check=True, capture_output=True)
+
+
+def test_the_commit_of_a_result_is_that_of_sources_without_changes(tmp_path):
+    with pytest.raises(BadInput, match="not a git checkout"):
+        _results.current_commit(tmp_path)
+    files.write(tmp_path / "src" / "member.py", b"")
+    files.write(tmp_path / "src" / "results" / "old.json", b"{}")
+    for words in (["init"], ["add", "."], ["commit", "-m", "begin"]):
+        git(tmp_path, *words)
+    commit = _results.current_commit(tmp_path)
+    assert len(commit) == 40
+    files.write(tmp_path / "src" / "results" / "old.json", b"{} ")
+    files.write(tmp_path / "src" / "results" / "new.json", b"{}")
+    assert _results.current_commit(tmp_path) == commit
+    files.write(tmp_path / "src" / "member.py", b"x = 1\n")
+    with pytest.raises(BadInput, match="commit them"):
+        _results.current_commit(tmp_path)

@@ -69,7 +69,10 @@ def current_commit(root: Path) -> str:
     git = ["git", "-C", str(root)]
     try:
         changed = subprocess.run(
-            [*git, "status", "--porcelain", "--", "src"], check=True, capture_output=True, text=True
+            [*git, "status", "--porcelain", "--", "src", ":!**/results/*.json"],
+            check=True,
+            capture_output=True,
+            text=True,
         )
         head = subprocess.run([*git, "rev-parse", "HEAD"], check=True, capture_output=True, text=True)
     except (OSError, subprocess.CalledProcessError) as e:
