@@ -42,7 +42,7 @@ def test_bits(bits):
 
 
 def test_rules_of_the_interface():
-    """power_of_two: zero points 0, u8 after ReLU; float: u8 with zero points; weights symmetric; 32-bit accumulators."""
+    """power_of_two: zero points 0, u8 after ReLU; float: u8 with zero points; weights symmetric; 32-bit sums."""
     for scales in ("power_of_two", "float"):
         small, _ = quantise(Small(), images(32), Config(scales=scales))
         network = integer_core(lower(small, input_shape=SHAPE))
