@@ -2,7 +2,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run test slow check bench results scalesim lock venv data size
+.PHONY: help run test slow check bench results scalesim peers lock venv data size
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -27,7 +27,7 @@ check: venv  ## format, lint, types, import contract
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 
-bench: venv  ## the ratios of benchmarks/, each written to a file
+bench: venv scalesim peers  ## the ratios of benchmarks/, each written to a file
 	@for file in benchmarks/[a-z]*.py; do echo "== $$file"; $(BIN)/python "$$file"; done
 
 results: venv  ## run on the whole MNIST what the README's table reports, and fill it
@@ -35,6 +35,9 @@ results: venv  ## run on the whole MNIST what the README's table reports, and fi
 
 scalesim:  ## an environment of its own for SCALE-Sim, which the tests compare with
 	@$(PYTHON) tools/environment.py scalesim
+
+peers:
+	@$(PYTHON) tools/environment.py bench
 
 lock:  ## resolve pyproject.toml anew into requirements.lock
 	@$(PYTHON) tools/environment.py lock

@@ -2,6 +2,7 @@
 
     python3 tools/environment.py main       .venv: the packages of requirements.lock, then Lamina itself, editable
     python3 tools/environment.py scalesim   .venv-scalesim: SCALE-Sim 3.0.0 with a NumPy that it still runs on
+    python3 tools/environment.py bench      .venv-bench: Lightning and Keras 3, which the benchmarks race
     python3 tools/environment.py lock       write requirements.lock anew from pyproject.toml
 
 A finished environment carries a stamp: the hash of what it was made from. The stamp is removed first and written
@@ -28,6 +29,7 @@ EXTRAS = ("onnx", "dev")
 # Ranges in the lock: torch has one build a platform (its local version, "+cpu", is not on every index).
 RANGES = ("torch",)
 SCALESIM = ("scalesim==3.0.0", "numpy==2.2.*")
+BENCH = ("torch==2.13.*", "lightning==2.6.*", "keras==3.15.*")
 HEADER = """\
 # Written by `make lock` from pyproject.toml (dependencies and the extras onnx and dev); not edited by hand.
 # torch stays a range: each platform has a build of its own.
@@ -35,7 +37,7 @@ HEADER = """\
 
 
 def main(arguments: Sequence[str]) -> int:
-    tasks = {"main": make_main, "scalesim": make_scalesim, "lock": write_lock}
+    tasks = {"main": make_main, "scalesim": make_scalesim, "bench": make_bench, "lock": write_lock}
     if len(arguments) != 1 or arguments[0] not in tasks:
         print(f"usage: environment.py {'|'.join(tasks)}", file=sys.stderr)
         return 2
@@ -69,6 +71,11 @@ def make_main() -> None:
 def make_scalesim() -> None:
     """.venv-scalesim, which the tests call to compare cycle counts."""
     make(ROOT / ".venv-scalesim", of=" ".join(SCALESIM).encode(), packages=SCALESIM)
+
+
+def make_bench() -> None:
+    """.venv-bench, whose Python the training benchmark calls for its peers."""
+    make(ROOT / ".venv-bench", of=" ".join(BENCH).encode(), packages=BENCH)
 
 
 def make(folder: Path, *, of: bytes, packages: Sequence[str]) -> bool:
