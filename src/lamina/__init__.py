@@ -3,7 +3,7 @@
     model ──fit──▶ model ──compress──▶ model ──quantise, lower──▶ network ──cost, emulate──▶ table
                                                                      └────export──▶ C, ONNX
 
-The verbs of the command line are functions here (`lamina.cost(...)`); `lamina.models`, `lamina.data` and `lamina.export`
+The verbs of the command line are functions here (`lamina.cost(...)`); `lamina.models`, `lamina.data`, `lamina.export`
 are namespaces. Everything is imported when it is first used: `import lamina` loads neither torch nor NumPy.
 """
 
