@@ -8,6 +8,7 @@ One thread, because a network at batch 1 runs on one. NumPy's BLAS decides the p
 Python, not the data sheet's.
 """
 
+import json
 import re
 import time
 from collections.abc import Callable, Mapping
@@ -58,8 +59,7 @@ def measured() -> Measured:
     """The kept measurement of this processor; made now, saying so, where there is none."""
     if not path().exists():
         return measure()
-    read = files.read_json(path())
-    value: dict[str, Any] = read if isinstance(read, dict) else {}
+    value = _kept()
     parameters = value.get("parameters")
     usable = isinstance(parameters, dict) and all(_number(parameters.get(f)) for f in _FIELDS)
     if not isinstance(parameters, dict) or not usable or value.get("schema") != SCHEMA:
@@ -69,6 +69,15 @@ def measured() -> Measured:
         return measure()
     kept = {f: float(parameters[f]) for f in _FIELDS}
     return Measured(processor=str(value["processor"]), date=str(value["date"]), parameters=kept)
+
+
+def _kept() -> dict[str, Any]:
+    """What the file holds; nothing usable where it is damaged."""
+    try:
+        read = json.loads(files.read(path(), limit=MiB))
+    except (ValueError, RecursionError):
+        return {}
+    return read if isinstance(read, dict) else {}
 
 
 def _number(value: object) -> bool:

@@ -118,7 +118,7 @@ def on_machine(layers: Sequence[Layer], machine: Machine, *, allow_partial: bool
     family = machine.family
     can = [layer for layer in layers if layer.operator in family.OPERATORS]
     cannot = [layer for layer in layers if layer.operator not in family.OPERATORS]
-    share = sum(map(_work, can)) / sum(map(_work, layers)) if cannot else 1.0
+    share = sum(map(_work, can)) / max(sum(map(_work, layers)), 1) if cannot else 1.0
     if cannot and not allow_partial:
         named = ", ".join(f"{layer.name} ({layer.operator})" for layer in cannot[:5])
         raise Unsupported(
