@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 SAVE_EVERY_S = 30.0  # within an epoch
 SAVE_AT_LEAST_S = 1.0  # between checkpoints at the ends of short epochs
+_ALL_BITS = 2**63 - 1  # of a seed: the global generator's is the complement of the other's
 
 
 @dataclass(slots=True)
@@ -122,8 +123,9 @@ class Loop:
 
     def _step(self, batch: Mapping[str, Tensor]) -> None:
         at = self.at
-        torch.default_generator.manual_seed(derive(self.seed, "global", at.step))
-        generator = self.generator.manual_seed(derive(self.seed, "step", at.step))
+        key = derive(self.seed, "step", at.step)
+        torch.default_generator.manual_seed(key ^ _ALL_BITS)
+        generator = self.generator.manual_seed(key)
         try:
             value, given = steps.gradients(self.model, batch, loss=self.loss, generator=generator)
         except (RuntimeError, IndexError, ValueError) as e:
