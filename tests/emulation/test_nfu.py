@@ -37,7 +37,7 @@ def machines(draw):
 
 
 @given(fixed_networks(products="truncated"), machines(), st.integers(1, 3), SEEDS)
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=250, deadline=None)
 def test_random_networks_equal_the_interpreter_and_the_closed_form(network, machine, batch, seed):
     inputs = random_inputs(network, np.random.default_rng(seed), batch=batch)
     machine = registry.with_fields(machine, {"segments": 64})  # random tables have their own number

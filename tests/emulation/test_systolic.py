@@ -37,7 +37,7 @@ def arrays(draw):
 
 
 @given(arrays(), st.tuples(*[st.integers(1, 15)] * 3), st.integers(1, 3), st.integers(1, 4), SEEDS)
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=250, deadline=None)
 def test_products_and_ticks_of_random_matrices(machine, sizes, examples, block, seed):
     m, n, k = sizes
     rng = np.random.default_rng(seed)
@@ -96,7 +96,7 @@ def ticks_of(m: int, n: int, k: int, machine) -> int:
 
 
 @given(integer_networks() | integer_networks(rounding="float"), arrays(), st.integers(1, 3), SEEDS)
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=250, deadline=None)
 def test_random_networks_equal_the_interpreter_and_the_closed_form(network, machine, batch, seed):
     inputs = random_inputs(network, np.random.default_rng(seed), batch=batch)
     with forbidden(family):
