@@ -30,7 +30,7 @@ from tests.networks import (
 from tests.requirements import need
 
 # One example is a batch of networks in one library; shrinking would compile each of them again.
-BATCH = st.lists(SEEDS, min_size=16, max_size=16, unique=True)
+BATCH = st.lists(SEEDS, min_size=12, max_size=12, unique=True)
 QUICK = settings(
     max_examples=2,
     deadline=None,

@@ -48,7 +48,7 @@ def numbers(data: Array) -> list[str]:
     if data.dtype.kind == "f":
         kind = ctype(data.dtype)
         return [real(v, kind) for v in data.ravel()]
-    return [whole(int(v)) for v in data.ravel()]
+    return [whole(v) for v in data.ravel().tolist()]
 
 
 def initialiser(data: Array) -> str:
