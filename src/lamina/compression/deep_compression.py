@@ -35,7 +35,7 @@ CLUSTERS = (32, 16, 8, 6, 4)  # walked next, at the density found
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Config:
-    density: float = 0.05  # share of all weights that stays, in (0, 1]; divided among the layers by `rule`
+    density: float = 0.08  # share of all weights that stays, in (0, 1]; divided among the layers by `rule`
     rule: prune.Rule = "lamp"
     densities: tuple[float, ...] | None = None  # per layer, in the model's order; overrides density and rule
     clusters: tuple[int, ...] = (16,)  # codebook entries: one number for all layers, or one per layer
