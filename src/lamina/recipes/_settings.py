@@ -48,6 +48,22 @@ _LARGE = {
         clusters=16,
         threads=None,
     ),
+    "lenet_300_100": Settings(
+        train=Schedule(epochs=12, learning_rate=5e-3, batch_size=128, weight_decay=0.1),
+        prune=Schedule(epochs=12, learning_rate=3e-3, batch_size=128, weight_decay=0.05),
+        share=Schedule(epochs=4, learning_rate=5e-4, batch_size=128),
+        density=0.1,
+        clusters=16,
+        threads=None,
+    ),
+    "lenet5_caffe": Settings(
+        train=Schedule(epochs=6, learning_rate=3e-3, batch_size=128, weight_decay=0.05),
+        prune=Schedule(epochs=5, learning_rate=2e-3, batch_size=128, weight_decay=0.05),
+        share=Schedule(epochs=2, learning_rate=5e-4, batch_size=128),
+        density=0.06,
+        clusters=16,
+        threads=None,
+    ),
 }
 
 
