@@ -34,7 +34,7 @@ from lamina.ir.operators.multiply import windows
 from lamina.ir.types import Float
 
 OPERATORS = ("conv2d", "linear")
-BLOCK_ELEMENTS = 2**17  # registers simulated side by side: about what the second-level cache holds
+BLOCK_ELEMENTS = 2**18  # registers simulated side by side: more leave the caches
 MOST_ELEMENTS = 2**24  # of an array
 MOST_HELD = 2**26  # numbers of the windows of a layer
 MOST_EXAMPLES = 50
@@ -190,12 +190,11 @@ def _pump(kept_EFRC: Ints, edge_EFRT: Ints, clock: Clock) -> Ints:
     tick = 0
     while waiting:
         next_passing[..., 1:] = passing[..., :-1]
-        next_sums[:, :, 1:] = sums[:, :, :-1]
-        next_sums[:, :, 0] = 0
         numbers[:, 1:] = numbers[:, :-1]
         numbers[:, 0] = _enter(edge_EFRT, tick, next_passing[..., 0])
         np.multiply(next_passing, kept_EFRC, out=product)
-        np.add(next_sums, product, out=next_sums)
+        next_sums[:, :, 0] = product[:, :, 0]
+        np.add(sums[:, :, :-1], product[:, :, 1:], out=next_sums[:, :, 1:])
         passing, next_passing, sums, next_sums = next_passing, passing, next_sums, sums
         clock.tick(folds)
         tick += 1
