@@ -1,4 +1,4 @@
-"""Every verb once, as a person types it, on one small run: results on stdout, words on stderr, files in their places."""
+"""Every verb once, as a person types it, on one small run: results on stdout, words on stderr, files where they go."""
 
 import json
 
@@ -117,7 +117,9 @@ def test_diff_names_the_first_layer_and_exits_1(integer, run):
     changed.with_suffix(".safetensors").write_bytes((integer / "network.safetensors").read_bytes())
     done = lamina("diff", integer, changed)
     assert done.returncode == 1
-    assert "differ first at 'fc2'" in done.stderr
+    assert "differ first at 'fc2'" in done.stdout
+    found = json.loads(lamina("diff", integer, changed, "--json").stdout)
+    assert (found["equal"], found["layer"]) == (False, "fc2")
 
 
 def test_lower_and_show(run, tmp_path):

@@ -47,6 +47,11 @@ class Difference:
     def equal(self) -> bool:
         return self.layer is None
 
+    @property
+    def holds(self) -> bool:
+        """The command exits with 1 where the links differ."""
+        return self.equal
+
     def to_json(self) -> dict[str, Any]:
         found = {"a": self.a, "b": self.b, "equal": self.equal, "compared": self.compared}
         if self.equal:

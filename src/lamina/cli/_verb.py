@@ -2,7 +2,8 @@
 
 A verb is a function that returns something with `to_json()` and `__str__`, or plain data, or None. `verb` adds the
 options that INTERFACE promises everywhere, prints the result (JSON with `--json`), and turns what goes wrong into one
-line on stderr and an exit code: 1 a check that does not hold, 2 bad input, 130 interrupted.
+line on stderr and an exit code: 1 a check that does not hold (a result whose `holds` is false is printed first), 2 bad
+input, 130 interrupted.
 """
 
 import inspect
@@ -43,7 +44,10 @@ def verb(function: Callable[..., Any]) -> Callable[..., None]:
         with _reported(common["debug"]):
             if takes_settings:
                 given["settings"] = settings(common["config"], common["set_"] or [])
-            show(function(**given), as_json=common["json_"])
+            result = function(**given)
+            show(result, as_json=common["json_"])
+            if not getattr(result, "holds", True):
+                raise typer.Exit(1)
 
     own = [p for name, p in signature.parameters.items() if name != "settings"]
     extra = [

@@ -25,10 +25,8 @@ from lamina.core import progress, registry
 from lamina.core.errors import BadInput, CheckFailed, Unsupported
 from lamina.hw.machine import Machine
 from lamina.ir.check import site
-from lamina.ir.interpreter import trace
-from lamina.ir.network import Array, Network, Operation
-from lamina.ir.operators import operator
-from lamina.ir.operators._table import Site
+from lamina.ir.interpreter import meaning, trace
+from lamina.ir.network import Array, Network
 from lamina.ir.types import Float
 
 
@@ -44,6 +42,11 @@ class Emulation:
     compared: int
     first_differing: str | None  # the first layer with such a number
     accuracy: float | None
+
+    @property
+    def holds(self) -> bool:
+        """Whether bits and cycles agree; the command exits with 1 where they do not."""
+        return self.bits_agree and self.cycles_agree
 
     @property
     def bits_agree(self) -> bool:
@@ -173,18 +176,9 @@ def run(network: Network, machine: Machine, inputs: Mapping[str, Array]) -> tupl
             stored, ticks = emulator.layer(operation, where, arrays, examples, machine.parameters)
             cycles[operation.name] = ticks
         else:
-            stored = _by_table(operation, where, arrays)
+            stored = meaning(operation, where, arrays)
         values[operation.name] = np.asarray(stored, where.outputs[0].element.storage, order="C")
     return values, cycles
-
-
-def _by_table(operation: Operation, where: Site, arrays: list[Array]) -> Array:
-    """The operator table's meaning, as the interpreter chooses it."""
-    entry, result = operator(operation.operator), where.outputs[0].element
-    if entry.integers is not None and not (isinstance(result, Float) and isinstance(where.inputs[0].element, Float)):
-        wide = [a.astype(np.int64) if a.dtype.kind in "iu" else a for a in arrays]
-        return entry.integers(wide, where)
-    return entry.run(arrays, where.attributes)
 
 
 def _closed_form(network: Network, machine: Machine, driven: tuple[str, ...]) -> dict[str, int]:

@@ -5,14 +5,15 @@ are real numbers, the integer meaning (int64 inside, stored width outside) where
 chain are right when they give these numbers. Values lie in C order, since NumPy's float sums depend on the layout.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from lamina.core.errors import BadInput, one_line
 from lamina.ir.check import site
-from lamina.ir.network import Array, Network
+from lamina.ir.network import Array, Network, Operation
 from lamina.ir.operators import operator
+from lamina.ir.operators._table import Site
 from lamina.ir.types import Float, Type
 
 
@@ -33,17 +34,21 @@ def trace(network: Network, inputs: Mapping[str, Array]) -> dict[str, Array]:
     values: dict[str, Array] = {name: _input(name, inputs[name], type_) for name, type_ in network.inputs.items()}
     values.update((name, network.data(name)) for name in network.constants)
     for operation in network.operations:
-        entry, where = operator(operation.operator), site(operation, types)
-        arrays = [values[name] for name in operation.inputs]
-        result = where.outputs[0].element
-        if entry.integers is not None and not (
-            isinstance(result, Float) and isinstance(where.inputs[0].element, Float)
-        ):
-            wide = [a.astype(np.int64) if a.dtype.kind in "iu" else a for a in arrays]
-            values[operation.name] = entry.integers(wide, where).astype(result.storage, order="C")
-        else:
-            values[operation.name] = np.asarray(entry.run(arrays, where.attributes), result.storage, order="C")
+        where = site(operation, types)
+        values[operation.name] = meaning(operation, where, [values[name] for name in operation.inputs])
     return values
+
+
+def meaning(operation: Operation, where: Site, arrays: Sequence[Array]) -> Array:
+    """The stored result of one operation on `arrays`, by the operator table, in C order.
+
+    Float sums of NumPy follow the memory's layout, so that the layout belongs to the definition.
+    """
+    entry, result = operator(operation.operator), where.outputs[0].element
+    if entry.integers is None or (isinstance(result, Float) and isinstance(where.inputs[0].element, Float)):
+        return np.asarray(entry.run(arrays, where.attributes), result.storage, order="C")
+    wide = [a.astype(np.int64) if a.dtype.kind in "iu" else a for a in arrays]
+    return entry.integers(wide, where).astype(result.storage, order="C")
 
 
 def _fitted(network: Network, inputs: Mapping[str, Array]) -> Network:
