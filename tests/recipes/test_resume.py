@@ -58,7 +58,7 @@ def test_no_step_is_there_twice(runs):
         lines = (folder / name / "metrics.jsonl").read_text().splitlines()
         rows[name] = [{k: v for k, v in json.loads(line).items() if k != "seconds"} for line in lines]
     steps = [(row["stage"], row["step"]) for row in rows["killed"]]
-    assert len(steps) == len(set(steps)) == 6  # two epochs of three stages
+    assert len(steps) == len(set(steps)) == 9  # three epochs of three stages
     assert rows["killed"] == rows["unbroken"]
 
 

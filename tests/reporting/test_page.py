@@ -9,6 +9,7 @@ import pytest
 
 from lamina.core.errors import BadInput
 from lamina.reporting import report
+from lamina.reporting.markup import script_json
 from lamina.reporting.sections import NAMES
 from tests.reporting.synthetic import MACHINES, make
 
@@ -176,6 +177,13 @@ def test_names_from_files_are_text(tmp_path):
     assert "owned" not in "".join(page.texts.get("title", []))[:20]
     for figure in figures(source).values():  # plotly reads a little HTML in labels
         assert not re.search(r"<(script|img|b>)", json.dumps(figure).replace("<br>", "").replace("<extra>", ""))
+
+
+def test_json_cannot_end_its_script():
+    value = {"a<!--": "</script>&"}
+    written = script_json(value)
+    assert not set("<>&") & set(written)
+    assert json.loads(written) == value
 
 
 @pytest.mark.parametrize(
