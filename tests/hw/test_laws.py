@@ -12,6 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lamina.hw.cost import Cost, settled, total
+from lamina.hw.families.roofline import Roofline
+from lamina.ir.layer import Layer
 from tests.hw.shapes import machines, multiplying, networks, nfu, roofline, systolic
 
 BUFFERS = {
@@ -130,3 +132,13 @@ def test_what_one_layer_cannot_tell_the_total_cannot_tell():
     whole = total([row, silent])
     assert (whole.cycles, whole.latency_s, whole.energy_j, whole.bytes_by_level) == (None, None, None, None)
     assert whole.macs == 2
+
+
+def test_utilisation_is_at_most_1_where_division_rounds_up():
+    """Found by hypothesis: 2 MACs / (2 MACs / peak) / peak is 1 + 2^-52 here."""
+    layer = Layer(n=3, k=7, c=9, p=22, q=34, r=3, s=4)
+    machine = Roofline(
+        peak_ops_per_s=3196086762564.5, dram_bytes_per_s=1e12, cache_bytes_per_s=1e12, cache_bytes=1000.0, call_s=0.0
+    )
+    (row,) = cost([layer], machine)
+    assert row.utilisation == 1

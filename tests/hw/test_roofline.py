@@ -62,8 +62,9 @@ def test_measuring_this_computer(cache, capsys):
 
 @pytest.mark.parametrize(
     "text",
-    ["", "{", "[]", "null", "3", "{}", '{"schema": 1}', '{"schema": 2, "processor": "x", "date": "d", "parameters": {}}',
-     '{"schema": 1, "processor": "x", "date": "d", "parameters": {"peak_ops_per_s": "fast"}}', "\x00\xff", "[" * 9999],
+    ["", "{", "[]", "null", "3", "{}", '{"schema": 1}', "\x00\xff", "[" * 9999,
+     '{"schema": 2, "processor": "x", "date": "d", "parameters": {}}',
+     '{"schema": 1, "processor": "x", "date": "d", "parameters": {"peak_ops_per_s": "fast"}}'],
 )  # fmt: skip
 def test_a_damaged_measurement_names_the_remedy(cache, text):
     cache.write_text(text)

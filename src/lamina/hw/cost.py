@@ -130,7 +130,7 @@ def total(layers: Sequence[Cost]) -> Cost:
         cycles=_sum([c.cycles for c in layers]),
         latency_s=_sum([c.latency_s for c in layers]),
         dram_bytes=_sum([c.dram_bytes for c in layers]),
-        utilisation=sum(u * weight for u, weight in weighted) / time if time else None,
+        utilisation=min(1.0, sum(u * weight for u, weight in weighted) / time) if time else None,  # rounding
         bound=("compute" if waits["compute"] >= waits["memory"] else "memory") if any(waits.values()) else None,
         energy_by_component_j=_sum_maps([c.energy_by_component_j for c in layers]),
         bytes_by_level=_sum_maps([c.bytes_by_level for c in layers]),

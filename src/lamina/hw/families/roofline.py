@@ -63,7 +63,7 @@ def _layer(layer: Layer, machine: Roofline, *, cached: bool) -> Cost:
         cycles=None,
         latency_s=latency_s,
         dram_bytes=0 if cached else moved,
-        utilisation=2 * layer.macs / (latency_s * machine.peak_ops_per_s) if layer.macs else None,
+        utilisation=min(1.0, 2 * layer.macs / (latency_s * machine.peak_ops_per_s)) if layer.macs else None,  # rounding
         bound="compute" if compute_s >= memory_s else "memory",
         energy_by_component_j=None,
         bytes_by_level={"dram": 0 if cached else moved, "cache": moved},
