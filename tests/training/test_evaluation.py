@@ -56,3 +56,12 @@ def test_an_empty_split():
     for function in (evaluate, predictions):
         with pytest.raises(BadInput, match="the split is empty"):
             function(Tiny(), blobs().test.first(0))
+
+
+def test_metrics_without_a_count():
+    class Half(Tiny):
+        def metrics(self, batch):
+            return {"loss": 1.0}
+
+    with pytest.raises(BadInput, match="gives no 'count'"):
+        evaluate(Half(), blobs().test)

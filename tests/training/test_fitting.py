@@ -106,7 +106,7 @@ def test_patience_keeps_the_best_weights(tmp_path):
     losses = [row["validation_loss"] for row in found.history]
     best = losses.index(min(losses))
     assert len(losses) == best + 3 < 30
-    assert evaluate(model, data.validation)["loss"] == losses[best]
+    assert evaluate(model, data.validation)["loss"] == pytest.approx(losses[best], rel=1e-6)
     assert found.validation_accuracy == found.history[best]["validation_accuracy"] != losses[-1]
     assert [row["kept"] for row in found.history][best:] == [True, False, False]
     again = Tiny(9)
@@ -255,7 +255,31 @@ def test_a_module_of_torch_trains_with_a_loss_handed_in():
     def loss(model, batch, *, generator):
         return F.cross_entropy(model(batch["x"]), batch["y"])
 
-    fit(model, data, config=FitConfig(epochs=5, batch_size=30, learning_rate=0.03), loss=loss)
+    found = fit(model, data, config=FitConfig(epochs=5, batch_size=30, learning_rate=0.03), loss=loss)
+    assert found.validation_accuracy == evaluate(model, data.validation)["accuracy"]
     assert evaluate(model, data.test)["accuracy"] > 0.8
     assert model.training is False
     assert all(p.grad is None for p in model.parameters())
+
+
+def test_a_model_that_is_no_classifier_is_validated_by_its_loss():
+    class Autoencoder(nn.Linear):
+        def loss(self, batch, *, generator=None):
+            x = batch["x"] + 0.01 * torch.rand(batch["x"].shape, generator=generator)
+            return F.mse_loss(self(x), batch["x"])
+
+    model, data = Autoencoder(6, 6), blobs(300)
+    config = FitConfig(epochs=5, batch_size=30, learning_rate=0.03, patience=2)
+    found = fit(model, data, config=config)
+    assert found.validation_accuracy is None
+    assert "accuracy" not in str(found)
+    split = data.validation
+    exact = F.mse_loss(model(split.inputs), split.inputs).item()
+    assert found.history[-1]["validation_loss"] == pytest.approx(exact, rel=0.05)
+    assert found.history[-1]["validation_loss"] < found.history[0]["validation_loss"]
+
+
+def test_patience_without_a_validation_split():
+    with pytest.raises(BadInput, match="patience needs a validation split"):
+        fit(Tiny(), blobs(validation=0), config=FitConfig(patience=1))
+    assert fit(Tiny(), blobs(validation=0), config=FitConfig(epochs=1)).validation_accuracy is None

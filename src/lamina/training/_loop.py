@@ -66,6 +66,8 @@ class Loop:
     ) -> None:
         if len(data.train) == 0:
             raise BadInput("the training split is empty")
+        if config.patience is not None and len(data.validation) == 0:
+            raise BadInput("patience needs a validation split, and this one is empty: leave patience out")
         self.model = model.to(memory_format=torch.channels_last)
         self.data, self.config, self.loss, self.seed = data, config, loss, seed
         self.after_update, self.folder, self.stage = after_update, run, stage
@@ -159,17 +161,24 @@ class Loop:
             "seconds": round(seconds, 3),
         }
         if len(self.data.validation):
-            found = evaluate(self.model, self.data.validation)
-            if not math.isfinite(found["loss"]):
-                raise self._diverged(f"the validation loss is {found['loss']}")
+            found = self._validate()
             row |= {f"validation_{k}": found[k] for k in ("loss", "accuracy") if k in found}
             self._keep_best(row)
         at.history.append(row)
         at.epoch, at.batch, at.loss_sum, at.seen = at.epoch + 1, 0, 0.0, 0
         if self.folder is not None:
             self.folder.append_metrics(row)
+        progress.say(f"{self.stage}: {_line(row)}", level=2)
         if time.monotonic() - self.saved_at > SAVE_AT_LEAST_S:
             self._save()
+
+    def _validate(self) -> dict[str, float]:
+        torch.default_generator.manual_seed(derive(self.seed, "validation", self.at.epoch))
+        loss = self.loss or (lambda model, batch, generator: model.loss(batch, generator=generator))
+        found = evaluate(self.model, self.data.validation, loss=loss, classes=len(self.data.classes))
+        if not math.isfinite(found.get("loss", 0.0)):
+            raise self._diverged(f"the validation loss is {found['loss']}")
+        return found
 
     def _keep_best(self, row: dict[str, Any]) -> None:
         if self.config.patience is None:
@@ -227,6 +236,11 @@ class Loop:
             progress.say(
                 f"{self.stage}: {before} threads before, {now} now: sums may round otherwise, so may the weights"
             )
+
+
+def _line(row: Mapping[str, Any]) -> str:
+    reached = f", validation accuracy {row['validation_accuracy']:.2%}" if "validation_accuracy" in row else ""
+    return f"epoch {row['epoch']}, loss {row['train_loss']:.4f}{reached} ({row['seconds']:.1f} s)"
 
 
 def _put(model: nn.Module, tensors: Mapping[str, Tensor]) -> None:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from lamina.core.errors import BadInput
+from lamina.training.steps import Loss
 
 
 def predictions(model: nn.Module, split: Any, *, batch_size: int = 1000) -> Tensor:
@@ -26,10 +27,14 @@ def predictions(model: nn.Module, split: Any, *, batch_size: int = 1000) -> Tens
         model.train(was_training)
 
 
-def evaluate(model: nn.Module, split: Any, *, batch_size: int = 1000) -> dict[str, float]:
-    """`loss` (nats, mean), `accuracy` in [0, 1], `correct` and `count` on `split`.
+def evaluate(
+    model: nn.Module, split: Any, *, batch_size: int = 1000, loss: Loss | None = None, classes: int | None = None
+) -> dict[str, float]:
+    """`loss` (mean), `accuracy` in [0, 1], `correct` and `count` on `split`.
 
-    A model with `metrics(batch)` gives its own sums and counts; another is taken for a classifier of logits.
+    A model with `metrics(batch)` gives its own sums and counts. Another is taken for a classifier of logits, its loss
+    in nats; or, with `loss(model, batch, generator=...)`, for whatever that measures, and for a classifier too only
+    where its outputs are [n, `classes`].
     Raises `BadInput` for an empty split.
     """
     _not_empty(split)
@@ -39,7 +44,7 @@ def evaluate(model: nn.Module, split: Any, *, batch_size: int = 1000) -> dict[st
     try:
         with torch.inference_mode():
             for batch in split.batches(batch_size):
-                for name, value in _metrics(model, batch).items():
+                for name, value in _metrics(model, batch, loss, classes).items():
                     sums[name] = sums.get(name, 0) + value
     finally:
         model.train(was_training)
@@ -55,13 +60,21 @@ def _not_empty(split: Any) -> None:
         raise BadInput("the split is empty: there is nothing to evaluate")
 
 
-def _metrics(model: nn.Module, batch: dict[str, Tensor]) -> dict[str, float]:
+def _metrics(model: nn.Module, batch: dict[str, Tensor], loss: Loss | None, classes: int | None) -> dict[str, float]:
     if hasattr(model, "metrics"):
         own: dict[str, float] = model.metrics(batch)
+        if "count" not in own:
+            raise BadInput(f"{type(model).__name__}.metrics(batch) gives no 'count': sums and counts are needed")
         return own
+    count = len(next(iter(batch.values())))
+    found: dict[str, float] = {"count": count}
+    if loss is not None:
+        found["loss"] = float(loss(model, batch, generator=torch.Generator().manual_seed(0))) * count
+        if classes is None or "y" not in batch:
+            return found
     logits = model(batch["x"])
-    return {
-        "loss": float(nn.functional.cross_entropy(logits, batch["y"], reduction="sum")),
-        "correct": int((logits.argmax(dim=1) == batch["y"]).sum()),
-        "count": len(batch["y"]),
-    }
+    if loss is None:
+        found["loss"] = float(nn.functional.cross_entropy(logits, batch["y"], reduction="sum"))
+    if loss is None or logits.shape == (count, classes):
+        found["correct"] = int((logits.argmax(dim=1) == batch["y"]).sum())
+    return found
