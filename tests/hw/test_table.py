@@ -114,13 +114,22 @@ def test_one_mark_for_each_quantity_a_machine_tells():
 
 def test_what_a_machine_cannot_run_is_named_with_its_share():
     machine = registry.find("diannao")
-    with pytest.raises(Unsupported, match=r"p \(softmax\).*%.*--allow-partial"):
+    with pytest.raises(Unsupported, match=r"p \(it has no unit for softmax\).*%.*--allow-partial"):
         table.cost(network(softmax=True), [machine])
     result = table.cost(network(softmax=True), [machine], allow_partial=True).to_json()["results"][0]
     assert result["skipped"] == ["p"]
     # its work: 10 numbers, 4 operations each; beside the multiplications and 4 * 9 * 4 comparisons
     assert isclose(result["coverage"], 1 - 40 / (MACS + 144 + 40))
     assert [layer["name"] for layer in result["layers"]] == ["conv", "pool", "logits"]
+
+
+def test_words_that_are_too_wide_are_refused():
+    diannao, systolic = registry.find("diannao"), registry.find("systolic")
+    with pytest.raises(Unsupported, match=r"conv \(words of 17 bits, the machine's have 16"):
+        table.cost(network(), [diannao], bits=17)
+    with pytest.raises(Unsupported, match="products of 34 bits do not fit accumulator_bits=32"):
+        table.cost(network(), [systolic], bits=17)
+    table.cost(network(), [registry.find("systolic:accumulator_bits=34"), CPU], bits=17)
 
 
 def test_word_lengths():
@@ -154,7 +163,19 @@ def test_batches_cost_more_and_each_example_less():
 
 def test_people_read_units_marks_and_papers():
     text = str(table.cost(network(), MACHINES))
-    for word in ("cpu", "diannao", "systolic", "rows=8", "mm²", "J", "modelled", "Chen et al."):
+    for word in (
+        "cpu",
+        "diannao",
+        "systolic",
+        "8 x 8",
+        "output_stationary",
+        "compute",
+        "energy unverified",
+        "mm²",
+        "J",
+        "modelled",
+        "Chen et al.",
+    ):
         assert word in text, word
 
 

@@ -18,6 +18,8 @@ from lamina.ir.types import Float
 
 SCHEMA = 1
 DEFAULT_BITS = 8
+COLUMNS = ("machine", "accuracy", "latency", "energy", "area", "DRAM", "busy", "bound", "cover", "mark")
+SHOWN_MARKS = (("latency", "latency_s"), ("energy", "energy_j"))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -35,20 +37,10 @@ class Table:
 
         n = self.network
         title = f"{n['name']}: {n['macs']:,} MACs, {n['parameters']:,} parameters, batch {n['batch']}, {n['bits']} bits"
-        table = Rich(title=title + (f" ({self.note})" if self.note else ""), box=box.SIMPLE_HEAD, title_justify="left")
-        for column in (
-            "machine",
-            "accuracy",
-            "latency",
-            "energy",
-            "area",
-            "DRAM",
-            "utilisation",
-            "bound",
-            "cover",
-            "latency / energy are",
-        ):
-            table.add_column(column, overflow="fold")
+        title += f" ({self.note})" if self.note else ""
+        table = Rich(title=title, box=box.SIMPLE_HEAD, title_justify="left", collapse_padding=True)
+        for column in COLUMNS:
+            table.add_column(column, no_wrap=True, overflow="fold")
         for result in self.results:
             table.add_row(*_row(result))
         papers = "\n".join(f"  {r.machine}: {r.sources[0]}" for r in self.results)
@@ -57,9 +49,10 @@ class Table:
 
 def _row(result: Result) -> list[str]:
     total = result.total
-    fields = ",".join(f"{k}={v}" for k, v in result.fields.items() if k in ("rows", "columns", "dataflow"))
+    fields = result.fields
+    shape = [f"{fields['rows']} x {fields['columns']}", fields["dataflow"]] if "dataflow" in fields else []
     return [
-        result.machine + (f":{fields}" if fields else ""),
+        "\n  ".join([result.machine, *shape]),
         "–" if result.accuracy is None else f"{result.accuracy:.2%}",
         si(total.latency_s, "s"),
         si(total.energy_j, "J"),
@@ -68,7 +61,7 @@ def _row(result: Result) -> list[str]:
         "–" if total.utilisation is None else f"{total.utilisation:.0%}",
         total.bound or "–",
         f"{result.coverage:.0%}",
-        f"{result.marks.get('latency_s', '–')} / {result.marks.get('energy_j', '–')}",
+        "\n".join(f"{name} {result.marks[key]}" for name, key in SHOWN_MARKS if key in result.marks),
     ]
 
 
@@ -116,11 +109,12 @@ def _work(layer: Layer) -> int:
 def on_machine(layers: Sequence[Layer], machine: Machine, *, allow_partial: bool = False) -> Result:
     """What `machine` says of `layers`."""
     family = machine.family
-    can = [layer for layer in layers if layer.operator in family.OPERATORS]
-    cannot = [layer for layer in layers if layer.operator not in family.OPERATORS]
+    reasons = {layer.name: family.refusal(layer, machine.parameters) for layer in layers}
+    can = [layer for layer in layers if reasons[layer.name] is None]
+    cannot = [layer for layer in layers if reasons[layer.name] is not None]
     share = sum(map(_work, can)) / max(sum(map(_work, layers)), 1) if cannot else 1.0
     if cannot and not allow_partial:
-        named = ", ".join(f"{layer.name} ({layer.operator})" for layer in cannot[:5])
+        named = ", ".join(f"{layer.name} ({reasons[layer.name]})" for layer in cannot[:5])
         raise Unsupported(
             f"machine {machine.name} cannot run {named}{' and more' if len(cannot) > 5 else ''}, {1 - share:.1%} of "
             "the work (multiply-accumulates and operations): --allow-partial costs the rest and states the coverage"

@@ -3,7 +3,7 @@
 A family is a file with
 
     the dataclass of its machines     frozen, keyword-only, checked; every field SI with its unit in the name
-    OPERATORS                         what its machines can run
+    refusal(layer, machine)           why a machine cannot run a layer, None where it can
     cost(layers, machine)             one `Cost` per layer
     area_m2(machine)                  or None
     USES                              quantity -> the fields and components it depends on, for its mark

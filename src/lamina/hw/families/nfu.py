@@ -73,6 +73,16 @@ class Nfu:
         return self.sb_w + self.nbin_w + self.nbout_w + self.nfu_w + self.control_w
 
 
+def refusal(layer: Layer, machine: Nfu) -> str | None:
+    """Why `machine` cannot run `layer`; None where it can."""
+    if layer.operator not in OPERATORS:
+        return f"it has no unit for {layer.operator}"
+    widest = max(layer.input_bits, layer.weight_bits)
+    if layer.macs and widest > machine.bits:
+        return f"words of {widest} bits, the machine's have {machine.bits}"
+    return None
+
+
 def cycles(layer: Layer, machine: Nfu) -> int:
     """Cycles of the datapath for one layer."""
     spots = layer.n * layer.p * layer.q * layer.r * layer.s

@@ -17,9 +17,7 @@ from math import ceil
 from lamina.core.errors import BadInput
 from lamina.hw.cost import Cost
 from lamina.ir.layer import Layer
-from lamina.ir.operators import TABLE
 
-OPERATORS = frozenset(TABLE)
 USES = {
     "latency_s": ("peak_ops_per_s", "dram_bytes_per_s", "cache_bytes_per_s", "cache_bytes", "call_s"),
     "dram_bytes": ("cache_bytes",),
@@ -41,6 +39,10 @@ class Roofline:
             value = getattr(self, field.name)
             if not 0 <= value < float("inf") or (value == 0 and field.name != "call_s"):
                 raise BadInput(f"roofline: {field.name} is {value}, a positive number is needed")
+
+
+def refusal(layer: Layer, machine: Roofline) -> None:
+    """None: a processor runs everything."""
 
 
 def cost(layers: Sequence[Layer], machine: Roofline) -> list[Cost]:

@@ -71,6 +71,16 @@ class Systolic:
             raise BadInput(f"systolic: accumulator_bits is {self.accumulator_bits}, 8 to 64 are allowed")
 
 
+def refusal(layer: Layer, machine: Systolic) -> str | None:
+    """Why `machine` cannot run `layer`; None where it can."""
+    if layer.operator not in OPERATORS:
+        return f"it has no unit for {layer.operator}"
+    product = layer.input_bits + layer.weight_bits
+    if layer.macs and product > machine.accumulator_bits:
+        return f"products of {product} bits do not fit accumulator_bits={machine.accumulator_bits}"
+    return None
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Folds:
     """How a layer lies on the array: sizes of the matrix product of one group, and its folds."""
