@@ -37,6 +37,7 @@ def emulate(work: Work) -> Done:
                 "arithmetic": f"{machine.name} emulated, {words}",
                 "correct": round(found.accuracy * found.examples),
                 "examples": found.examples,
+                "is_integer": found.bits_agree and found.network == work.networks()[0].name,
                 "cycles": cycles,
             }
         )

@@ -12,6 +12,7 @@ from lamina.core import files
 from lamina.core.progress import as_text
 from lamina.core.units import si
 from lamina.recipes import _stages
+from lamina.recipes._published import PUBLISHED
 from lamina.recipes._stages import Done
 from lamina.recipes._work import Work
 
@@ -36,11 +37,15 @@ def summarise(work: Work) -> Done:
 def _with_accuracies(
     cost: Mapping[str, Any], emulated: Mapping[str, Any], checked: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Each machine has the accuracy of its own arithmetic; one that is not emulated runs the same integers."""
+    """Each machine has the accuracy of its own arithmetic.
+
+    Where its integers were found to be the interpreter's, or it is not emulated, that is the accuracy of the whole test
+    split; else it is that of the examples emulated.
+    """
     integers = checked["accuracies"][-1]
-    plain = integers["correct"] / integers["examples"]
-    own = {m["machine"]: m["correct"] / m["examples"] for m in emulated["machines"] if m.get("correct") is not None}
-    rows = [row | {"accuracy": own.get(row["machine"], plain)} for row in cost["results"]]
+    own = {m["machine"]: m for m in emulated["machines"] if m["correct"] is not None and not m["is_integer"]}
+    found = [own.get(row["machine"], integers) for row in cost["results"]]
+    rows = [row | {"accuracy": m["correct"] / m["examples"]} for row, m in zip(cost["results"], found, strict=True)]
     return {**cost, "results": rows}
 
 
@@ -78,6 +83,7 @@ def summary(work: Work, results: Mapping[str, Mapping[str, Any]], table: Mapping
         "packed_bytes": size,
         "ratio": stages[-1]["ratio"],
         "network": table["network"],
+        "published": _published(work, accuracies[-1], stages[-1]["ratio"]),
         "headline": headline,
         "accuracies": [*accuracies, *emulated],
         "stages": stages,
@@ -88,6 +94,25 @@ def summary(work: Work, results: Mapping[str, Mapping[str, Any]], table: Mapping
         "sources": results["cost"]["sources"],
         "times": [{"stage": name, "seconds": _stages.seconds(work.run, name)} for name in STAGES],
     }
+
+
+def _published(work: Work, final: Mapping[str, Any], ratio: float) -> list[dict[str, Any]]:
+    """What papers print of this model beside what came out; another data set than theirs is said."""
+    here = {"test_accuracy": final["correct"] / final["examples"], "ratio": ratio}
+    whole = work.config.data == "mnist" and work.config.limit is None
+    note = "" if whole else f"the paper's is of the whole MNIST, this of {len(work.data.train):,} training digits"
+    return [
+        {
+            "what": p.what,
+            "published": p.value,
+            "here": here[p.quantity],
+            "unit": p.unit,
+            "source": p.source,
+            "note": note if p.quantity == "test_accuracy" else "",
+        }
+        for p in PUBLISHED
+        if p.model == work.config.model
+    ]
 
 
 def table_text(summary: Mapping[str, Any]) -> str:

@@ -16,6 +16,8 @@ def section(run: Run) -> Section | None:
         parts.append(tag("ul", *tiles, class_="tiles"))
     if rows := summary.get("headline"):
         parts.append(_machines(rows))
+    if published := summary.get("published"):
+        parts.append(_published(published))
     if accuracies := summary.get("accuracies"):
         parts.append(_accuracies(accuracies))
     return Section(title="In one table", body=join(parts)) if parts else None
@@ -76,6 +78,18 @@ def _machines(rows: list[Mapping[str, Any]]) -> Markup:
         "of the work that was modelled. A dash: the machine cannot tell. The marks are explained under Sources."
     )
     return table("Accuracy × bytes × latency × energy × area", columns, cells, note=note)
+
+
+def _published(rows: list[Mapping[str, Any]]) -> Markup:
+    cells = [
+        (row["what"], _in(row["published"], row["unit"]), _in(row["here"], row["unit"]), row["note"], row["source"])
+        for row in rows
+    ]
+    return table("Published beside reproduced", ("what", "published", "here", "difference", "source"), cells)
+
+
+def _in(value: float, unit: str) -> str:
+    return percent(value, 2) if unit == "%" else f"{value:.1f} ×"
 
 
 def _accuracies(rows: list[Mapping[str, Any]]) -> Markup:
