@@ -66,6 +66,7 @@ def test_the_schema():
     value = table.cost(network(), MACHINES).to_json()
     assert json.loads(json.dumps(value, allow_nan=False)) == value
     assert value["schema"] == 1
+    assert "8 bits" in value["note"]
     assert value["network"] == {
         "name": "small", "macs": MACS, "parameters": 36 + 4 + 360, "batch": 1, "bits": 8, "input_shape": [1, 1, 8, 8],
     }  # fmt: skip

@@ -29,7 +29,12 @@ class Table:
     note: str = ""  # what a reader has to know of the word length
 
     def to_json(self) -> dict[str, Any]:
-        return {"schema": SCHEMA, "network": self.network, "results": [r.to_json() for r in self.results]}
+        return {
+            "schema": SCHEMA,
+            "network": self.network,
+            "note": self.note,
+            "results": [r.to_json() for r in self.results],
+        }
 
     def __str__(self) -> str:
         from rich import box
@@ -109,12 +114,12 @@ def _work(layer: Layer) -> int:
 def on_machine(layers: Sequence[Layer], machine: Machine, *, allow_partial: bool = False) -> Result:
     """What `machine` says of `layers`."""
     family = machine.family
-    reasons = {layer.name: family.refusal(layer, machine.parameters) for layer in layers}
-    can = [layer for layer in layers if reasons[layer.name] is None]
-    cannot = [layer for layer in layers if reasons[layer.name] is not None]
+    judged = [(layer, family.refusal(layer, machine.parameters)) for layer in layers]
+    can = [layer for layer, reason in judged if reason is None]
+    cannot = [(layer, reason) for layer, reason in judged if reason is not None]
     share = sum(map(_work, can)) / max(sum(map(_work, layers)), 1) if cannot else 1.0
     if cannot and not allow_partial:
-        named = ", ".join(f"{layer.name} ({reasons[layer.name]})" for layer in cannot[:5])
+        named = ", ".join(f"{layer.name} ({reason})" for layer, reason in cannot[:5])
         raise Unsupported(
             f"machine {machine.name} cannot run {named}{' and more' if len(cannot) > 5 else ''}, {1 - share:.1%} of "
             "the work (multiply-accumulates and operations): --allow-partial costs the rest and states the coverage"
@@ -128,5 +133,5 @@ def on_machine(layers: Sequence[Layer], machine: Machine, *, allow_partial: bool
         sources=sources,
         layers=settled(family.cost(can, machine.parameters)),
         coverage=share,
-        skipped=[layer.name for layer in cannot],
+        skipped=[layer.name for layer, _ in cannot],
     )
