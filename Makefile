@@ -6,8 +6,9 @@ SHELL := bash
 
 PYTHON ?= python3
 BIN := .venv/bin
-# One thread a test process: two processes on two cores beat two threads in each.
-TEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
+# One thread a test process: two processes on two cores beat two threads in each. The limit is for what hangs; tests that
+# kill and resume thirty processes are near pytest's own 300 s on a loaded machine.
+TEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --timeout 900
 
 help:  ## say what there is
 	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST)
