@@ -27,6 +27,8 @@ from lamina.compression import packed, prune, share_weights
 from lamina.compression.prune import Retrain
 from lamina.core.errors import BadInput
 
+ROWS = ("O6",)
+
 Evaluate = Callable[[nn.Module], float]
 
 DENSITIES = (0.12, 0.08, 0.055, 0.04, 0.03, 0.022, 0.016)  # walked when searching, densest first

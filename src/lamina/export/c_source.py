@@ -33,6 +33,8 @@ from lamina.ir.network import Array, Network
 from lamina.ir.transform import integer_core
 from lamina.ir.types import Float
 
+ROWS = ("O4",)
+
 MOST_INLINE_BYTES = 4 * MiB
 _ALIGNMENT = 16  # bytes, of every array in NAME_weights.bin
 _FRAME_BYTES = 512  # of stack for calls, saved registers and spilled scalars, beside local arrays

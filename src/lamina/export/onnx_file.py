@@ -25,6 +25,8 @@ from lamina.ir.types import Float, Type
 if TYPE_CHECKING:
     from onnx import ModelProto, ValueInfoProto
 
+ROWS = ("T4",)
+
 OPSET = 19
 IR_VERSION = 9
 _MOST_BYTES = 2 * GiB  # of one protobuf message

@@ -27,6 +27,8 @@ from lamina.core.units import MiB
 from lamina.hw.cost import MARKS, Mark
 from lamina.hw.machine import Machine
 
+ROWS = ("H20",)
+
 SPECIAL = ("family", "name", "sources")
 
 

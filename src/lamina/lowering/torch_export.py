@@ -26,6 +26,8 @@ from lamina.ir.check import completed
 from lamina.ir.operators import operator
 from lamina.ir.types import FLOAT32, Element, Float
 
+ROWS = ("T1",)
+
 
 @dataclass(slots=True)
 class Value:
