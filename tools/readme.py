@@ -55,13 +55,13 @@ def table(language: str, results: Path = _results.FOLDER) -> str:
 
 
 def number(value: float, unit: str) -> str:
-    """`value` in at most five digits, with its unit.
+    """`value` in at most four digits, with its unit; points are named by the title.
 
-    >>> number(39.0, "x"), number(1200000, ""), number(0.0312, "%")
-    ('39x', '1,200,000', '0.0312 %')
+    >>> number(39.0, "x"), number(1200000, ""), number(0.0312, "%"), number(0.05, "points")
+    ('39x', '1,200,000', '0.0312 %', '0.05')
     """
-    text = f"{value:,.0f}" if float(value).is_integer() else f"{value:,.5g}"
-    return text + (unit if unit == "x" else f" {unit}" if unit else "")
+    text = f"{value:,.0f}" if float(value).is_integer() else f"{value:,.4g}"
+    return text + (unit if unit == "x" else f" {unit}" if unit not in ("", "points") else "")
 
 
 def filled(text: str, blocks: dict[str, str]) -> str:
