@@ -11,6 +11,7 @@ equal; the ratio is SCALE-Sim's time over ours.
 """
 
 import json
+import os
 import re
 import statistics
 import subprocess
@@ -118,6 +119,7 @@ def write(rows: list[dict[str, Any]]) -> int:
         "processor": measure.processor(),
         "date": date.today().isoformat(),
         "versions": {**versions(), "scalesim": "3.0.0"},
+        "load_average": os.getloadavg()[1],  # both sides of a ratio meet it, seconds alone mean less where it is high
         "rows": rows,
     }
     files.write_json(stem.with_suffix(".json"), value)
