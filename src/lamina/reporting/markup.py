@@ -6,8 +6,12 @@ no other file concatenates untrusted text into a page.
 
 import html
 import json
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any
+
+_PLAIN = re.compile(r"<[^>]*>")
+_PROSE = 40  # characters from which a cell holds a sentence
 
 
 class Markup(str):
@@ -42,11 +46,18 @@ def script_json(value: Any) -> Markup:
     return Markup(written.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026"))
 
 
+def _kind(cell: object) -> str | None:
+    """Prose gets room, so that it does not become a column one word wide."""
+    return "prose" if len(_PLAIN.sub("", str(cell))) > _PROSE else None
+
+
 def table(caption: object, columns: Sequence[object], rows: Iterable[Sequence[object]], *, note: object = "") -> Markup:
     """A table with its caption; the first cell of a row is its heading. Wide ones scroll inside their own box."""
     head = tag("tr", *(tag("th", column, scope="col") for column in columns))
     body = [
-        tag("tr", tag("th", row[0], scope="row"), *(tag("td", cell) for cell in row[1:])) for row in rows if len(row)
+        tag("tr", tag("th", row[0], scope="row"), *(tag("td", cell, class_=_kind(cell)) for cell in row[1:]))
+        for row in rows
+        if len(row)
     ]
     made = tag("table", tag("caption", caption), tag("thead", head), tag("tbody", *body))
     box = tag("div", made, class_="wide", tabindex=0, role="region", aria_label=caption)

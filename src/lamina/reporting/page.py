@@ -18,7 +18,7 @@ from lamina.core.errors import BadInput, one_line
 from lamina.reporting import sections, style
 from lamina.reporting._section import Section
 from lamina.reporting.collect import Run, collect
-from lamina.reporting.markup import Markup, script_json, tag, text
+from lamina.reporting.markup import Markup, script_json, tag
 
 POLICY = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:"
 
@@ -97,16 +97,19 @@ def _title(run: Run) -> str:
     model, data = configuration.get("model"), configuration.get("data")
     name = model.get("name") if isinstance(model, dict) else model
     set_ = data.get("name") if isinstance(data, dict) else data
-    return f"{name} on {set_}, from data to silicon" if name and set_ else f"Run {run.path.resolve().name}"
+    if not (name and set_):
+        return f"Run {run.path.resolve().name}"
+    return f"{name} on {set_}" + (", from data to silicon" if configuration.get("recipe") else "")
 
 
-def _lead(run: Run) -> Markup:
-    parts = [
+def _lead(run: Run) -> str:
+    configuration = run.settings["configuration"]
+    whole = (
         "One network, trained, made smaller, costed, emulated and exported: what came out, each number with its source."
-    ]
-    if (seed := run.settings["configuration"].get("seed")) is not None:
-        parts.append(f" Seed {seed}.")
-    return text("".join(parts))
+    )
+    lead = whole if configuration.get("recipe") else "What this run left."
+    seed = configuration.get("seed")
+    return lead if seed is None else f"{lead} Seed {seed}."
 
 
 def _contents(shown: list[tuple[str, Section]]) -> Markup:

@@ -32,6 +32,7 @@ th, td { text-align: left; vertical-align: top; padding: .4375rem .875rem .4375r
 thead th { font-size: .8125rem; color: var(--muted); font-weight: 600;
   border-bottom: 2px solid var(--ink); white-space: nowrap; }
 tbody th { font-weight: 600; min-width: 6.5rem; }
+td.prose { min-width: 14rem; }
 td .number { white-space: nowrap; font-weight: 500; }
 .mark { display: inline-block; font-size: .6875rem; line-height: 1.35; padding: 0 .3125rem; border-radius: .25rem;
   border: 1px solid currentColor; white-space: nowrap; vertical-align: .08em; color: var(--muted); }

@@ -38,7 +38,7 @@ def section(run: Run) -> Section | None:
         + ("not one integer differs." if wrong == 0 else f"{count(wrong)} integers differ.")
         + (f" {left_out} could not run here." if left_out else "")
     )
-    columns = ("link", "against", "examples", "integers compared", "result", "how")
+    columns = ("link", "against", "examples", "numbers compared", "result", "how")
     return Section(
         title="The same integers at every link",
         body=join([tag("p", lead), table("Links of the chain", columns, rows)]),
