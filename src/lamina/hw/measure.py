@@ -121,11 +121,9 @@ def last_cache_bytes() -> float:
 
 
 def _one_thread(function: Callable[[], float]) -> float:
-    """Run `function` with BLAS on one thread, where threadpoolctl can say so; else with what the environment says."""
-    try:
-        from threadpoolctl import threadpool_limits
-    except ImportError:
-        return function()
+    """Run `function` with BLAS on one thread."""
+    from threadpoolctl import threadpool_limits
+
     with threadpool_limits(limits=1):
         return function()
 
