@@ -163,12 +163,14 @@ def test_interrupted_is_130_and_resumable(tmp_path):
 
     words = ["train", "lenet5", "--out", str(tmp_path / "r"), "--set", "epochs=200"]
     code = "import sys; sys.argv[0] = 'lamina'; from lamina.cli import main; main()"
-    process = subprocess.Popen([sys.executable, "-c", code, *words], stderr=subprocess.PIPE, text=True)
-    deadline = time.monotonic() + 100
-    while not (tmp_path / "r" / "metrics.jsonl").exists() and time.monotonic() < deadline:
-        time.sleep(0.2)
-    process.send_signal(signal.SIGINT)
-    _, words_of = process.communicate(timeout=60)
+    # a job in the background starts with SIGINT ignored, and would hand that on
+    command = [sys.executable, "-c", f"import signal; signal.signal(2, signal.default_int_handler); {code}", *words]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        deadline = time.monotonic() + 100
+        while not (tmp_path / "r" / "metrics.jsonl").exists() and time.monotonic() < deadline:
+            time.sleep(0.2)
+        process.send_signal(signal.SIGINT)
+        _, words_of = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "Traceback" not in words_of
     assert "resume" in words_of

@@ -94,6 +94,7 @@ def main(folder: Path) -> dict:
 
     torch.set_num_threads(1)
     set_verbosity(0)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background starts with it ignored
     _loop.SAVE_AT_LEAST_S = -1.0
     data = blobs()
     found: dict = {"cases": []}
