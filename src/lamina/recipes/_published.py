@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-_HAN = "Han et al., ICLR 2016, table 1, https://arxiv.org/abs/1510.00149"
-_LECUN = "LeCun et al., Proc. IEEE 86(11), 1998, section III.C, https://doi.org/10.1109/5.726791"
+_HAN = "Han et al., ICLR 2016, table 1 (read in transcriptions), https://arxiv.org/abs/1510.00149"
+_LECUN = "LeCun et al., Proc. IEEE 86(11), 1998, section III.C (recalled, unverified), https://doi.org/10.1109/5.726791"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
