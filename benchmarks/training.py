@@ -2,13 +2,14 @@
 
     python3 -m venv .venv-bench && .venv-bench/bin/pip install 'torch==2.13.*' lightning 'keras>=3'
     python benchmarks/training.py [PYTHON [THREADS]]
-    writes benchmarks/results/training_PROCESSOR_DATE.json and .md
+    writes benchmarks/results/training_PROCESSOR_THREADS_DATE.json and .md
 
 The real digits of the default data set, repeated to one epoch's length; Adam, one epoch a round, no validation. Rounds
-go from one contender to the next, so that what else the machine does meets all of them, and each round begins with
-another one. A ratio is the median over the rounds of `fit`'s time over the other's in the same round; CPU time is told
+go from one contender to the next, each round in another order, so that what else the machine does meets all of them.
+A ratio is the median over the rounds of `fit`'s time over the other's in the same round; CPU time is told
 beside it, since it does not count what other processes took. PYTHON is that of the environment with Lightning and Keras
-(default .venv-bench); without one their rows are left out.
+(default .venv-bench); without one their rows are left out. In a run folder `fit` syncs files to
+the disk: a tenth of the time of an epoch as short as these, nothing of one of half a minute.
 """
 
 import os
@@ -25,6 +26,7 @@ import numpy as np
 import lamina
 from lamina.core import files
 from lamina.core.run_folder import versions
+from lamina.core.seeds import numpy_generator
 from lamina.hw import measure
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -63,7 +65,7 @@ def measured(batch: int, examples: int, workers: dict[str, Worker]) -> list[dict
     clock: dict[str, list[float]] = {name: [] for name in names}
     cpu: dict[str, list[float]] = {name: [] for name in names}
     for turn in range(ROUNDS):
-        for name in names[turn % len(names) :] + names[: turn % len(names)]:
+        for name in numpy_generator(turn, "order").permutation(names).tolist():
             clock_s, cpu_s = workers[name].seconds(name, batch)
             clock[name].append(clock_s)
             cpu[name].append(cpu_s)
@@ -125,7 +127,7 @@ def line(row: dict[str, Any]) -> str:
 def write(rows: list[dict[str, Any]], threads: int, peers: dict[str, str]) -> int:
     processor = measure.processor()
     name = "-".join("".join(c if c.isalnum() else " " for c in processor).split())
-    stem = ROOT / "benchmarks" / "results" / f"training_{name}_{date.today().isoformat()}"
+    stem = ROOT / "benchmarks" / "results" / f"training_{name}_{threads}-thread_{date.today().isoformat()}"
     value = {
         "schema": 1,
         "subject": "one epoch of LeNet-5 by fit, a plain loop, Lightning and Keras 3 (torch backend)",

@@ -129,7 +129,9 @@ class Loop:
         torch.default_generator.manual_seed(key ^ _ALL_BITS)
         generator = self.generator.manual_seed(key)
         try:
-            value, given = steps.gradients(self.model, batch, loss=self.loss, generator=generator)
+            value, given = steps.gradients(
+                self.model, batch, loss=self.loss, generator=generator, parameters=self.state.parameters
+            )
         except (RuntimeError, IndexError, ValueError) as e:
             if self.tried:
                 raise

@@ -52,18 +52,24 @@ def begin(
 
 
 def gradients(
-    model: nn.Module, batch: Mapping[str, Tensor], *, loss: Loss | None = None, generator: torch.Generator | None = None
+    model: nn.Module,
+    batch: Mapping[str, Tensor],
+    *,
+    loss: Loss | None = None,
+    generator: torch.Generator | None = None,
+    parameters: Mapping[str, nn.Parameter] | None = None,
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """The loss (a mean over the batch) and its gradient for each trainable parameter, by name.
 
-    `loss(model, batch, generator=...)` replaces the model's own `loss(batch, generator=...)`.
+    `loss(model, batch, generator=...)` replaces the model's own `loss(batch, generator=...)`; `parameters` are those of
+    `model` by name, where they are known: looking for them takes a percent of a small network's step.
     """
-    parameters = list(model.named_parameters())
-    for _, parameter in parameters:
+    wanted = dict(model.named_parameters()) if parameters is None else parameters
+    for parameter in wanted.values():
         parameter.grad = None
     value = model.loss(batch, generator=generator) if loss is None else loss(model, batch, generator=generator)
     value.backward()
-    return value.detach(), {name: p.grad for name, p in parameters if p.grad is not None}
+    return value.detach(), {name: p.grad for name, p in wanted.items() if p.grad is not None}
 
 
 def update(state: State, given: Mapping[str, Tensor], learning_rate: float) -> State:
