@@ -58,6 +58,9 @@ def test_the_report_is_what_the_file_holds(trained):
     assert report.stages[-1].accuracy == evaluate(small)
     assert report.drop == evaluate(trained) - evaluate(small)
     assert report.met
+    lines = str(report).splitlines()
+    assert lines[0].startswith(f"{report.ratio:.1f} times smaller")
+    assert f"{len(data):,} bytes" in lines[-1]
     kept = sum(int((w != 0).sum()) for w in prune.weights(small).values())
     assert kept == pytest.approx(0.3 * 1440, abs=2)
     for name, weight in prune.weights(small).items():

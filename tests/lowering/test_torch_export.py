@@ -33,6 +33,14 @@ def test_names_and_counts():
     assert text.print_file(text.parse(text.print_file([network]))) == text.print_file([network])
 
 
+def test_default_names():
+    """A registered model is called after its file, another module after its class."""
+    import lamina
+
+    assert lower(lamina.models.lenet5(), input_shape=(1, 1, 28, 28)).name == "lenet5"
+    assert lower(Small(), input_shape=SHAPE).name == "small"
+
+
 def test_training_mode_is_left_as_it_was():
     model = Small().train()
     lower(model, input_shape=SHAPE)

@@ -92,8 +92,6 @@ def main(folder: Path) -> dict:
     from lamina.training import _loop
     from tests.training.tiny import Tiny, blobs, noisy
 
-    # started in the background, a process ignores Ctrl-C
-    signal.signal(signal.SIGINT, signal.default_int_handler)
     torch.set_num_threads(1)
     set_verbosity(0)
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background starts with it ignored

@@ -20,7 +20,7 @@ def found():
             text=True,
             cwd=Path(__file__).parents[2],
             env={**os.environ, "OMP_NUM_THREADS": "1"},
-            timeout=240,
+            timeout=800,
             check=False,
         )
     assert done.returncode == 0, done.stderr[-2000:]

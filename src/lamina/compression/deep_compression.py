@@ -77,6 +77,13 @@ class Report:
         accuracies = [stage.accuracy for stage in self.stages if stage.accuracy is not None]
         return accuracies[0] - accuracies[-1]
 
+    def __str__(self) -> str:
+        lines = [f"{self.ratio:.1f} times smaller, {100 * self.drop:+.2f} points of validation accuracy lost"]
+        for stage in self.stages:
+            reached = "" if stage.accuracy is None else f"   {stage.accuracy:.2%}"
+            lines.append(f"  {stage.name:<24} {stage.bytes:>10,} bytes {stage.ratio:>7.1f}x{reached}")
+        return "\n".join(lines)
+
 
 def layer_densities(model: nn.Module, config: Config) -> dict[str, float]:
     """The density that `config` gives each layer of `model`."""

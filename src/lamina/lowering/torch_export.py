@@ -96,7 +96,7 @@ def lower(
         if shape is None or not shape or any(not isinstance(s, int) or s < 1 for s in shape):
             raise BadInput(f"input shape {shape!r}: positive sizes, batch first, are needed, such as (1, 1, 28, 28)")
     program = _export(module, {k: tuple(v) for k, v in shapes.items() if v is not None})
-    return _translate(program, name or _snake(type(module).__name__), argument_names(module))
+    return _translate(program, name or _default_name(module), argument_names(module))
 
 
 def argument_names(module: nn.Module) -> dict[str, str]:
@@ -260,5 +260,9 @@ _ALIASES = {
 }
 
 
-def _snake(name: str) -> str:
-    return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()
+def _default_name(module: nn.Module) -> str:
+    """A registered model is called after its file (`lenet5`), another module after its class in snake case."""
+    package, _, file = type(module).__module__.rpartition(".")
+    if package == "lamina.models":
+        return file
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", type(module).__name__).lower()
