@@ -175,3 +175,18 @@ def test_interrupted_is_130_and_resumable(tmp_path):
     assert "Traceback" not in words_of
     assert "resume" in words_of
     assert list((tmp_path / "r" / "checkpoint").iterdir())
+
+
+def test_test_pictures_that_were_trained_on_are_refused(run, tmp_path):
+    """All of `digits` is in the training set of `mnist`: a run trained on one is not tested on the other."""
+    from lamina.data import _fetch
+
+    if not _fetch.folder_of("mnist").exists():
+        pytest.skip("the whole MNIST is not here: lamina data fetch mnist")
+    other = tmp_path / "mnist_run"
+    other.mkdir()
+    for name in ("network.lamina", "network.safetensors"):
+        (other / name).write_bytes((run / name).read_bytes())
+    (other / "run.toml").write_text((run / "run.toml").read_text().replace('name = "digits"', 'name = "mnist"'))
+    done = lamina("emulate", other, "--on", "diannao", "--data", "digits", "--limit", "5")
+    assert (done.returncode, "test pictures were trained on" in done.stderr) == (2, True)

@@ -61,8 +61,25 @@ def emulate(source: "str | Path | Network", machine: str, *, data: str = "digits
     from lamina.hw import registry
 
     network = sources.network(source)
+    if isinstance(source, str | Path):
+        _refuse_training_pictures(Path(source), data)
     inputs, labels = examples(network, data, limit)
     return emulation.emulate(network, registry.find(machine), inputs, labels=labels)
+
+
+def _refuse_training_pictures(run: Path, data: str) -> None:
+    """Raise `BadInput` where the test pictures of `data` are among those that the run folder `run` was trained on."""
+    from lamina.core.run_folder import read_settings
+
+    if not (run / "run.toml").is_file():
+        return
+    trained_on = read_settings(run)["configuration"].get("data")
+    name = trained_on.get("name") if isinstance(trained_on, dict) else trained_on
+    if isinstance(name, str) and name != data:
+        from lamina.api.runs import data_set
+        from lamina.data._overlap import check_tested_on
+
+        check_tested_on(data_set(data), trained_on=name)
 
 
 def write(source: "str | Path | Network", to: str, out: Path | str) -> Any:
