@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lamina.api import sources
+from lamina.api.runs import data_set
 from lamina.core.errors import BadInput, unknown
 from lamina.ir.network import Array, Network
 
@@ -61,13 +62,14 @@ def emulate(source: "str | Path | Network", machine: str, *, data: str = "digits
     from lamina.hw import registry
 
     network = sources.network(source)
+    chosen = data_set(data)
     if isinstance(source, str | Path):
-        _refuse_training_pictures(Path(source), data)
-    inputs, labels = examples(network, data, limit)
+        _refuse_training_pictures(Path(source), chosen)
+    inputs, labels = examples(network, chosen, limit)
     return emulation.emulate(network, registry.find(machine), inputs, labels=labels)
 
 
-def _refuse_training_pictures(run: Path, data: str) -> None:
+def _refuse_training_pictures(run: Path, data: Any) -> None:
     """Raise `BadInput` where the test pictures of `data` are among those that the run folder `run` was trained on."""
     from lamina.core.run_folder import read_settings
 
@@ -75,11 +77,10 @@ def _refuse_training_pictures(run: Path, data: str) -> None:
         return
     trained_on = read_settings(run)["configuration"].get("data")
     name = trained_on.get("name") if isinstance(trained_on, dict) else trained_on
-    if isinstance(name, str) and name != data:
-        from lamina.api.runs import data_set
+    if isinstance(name, str):
         from lamina.data._overlap import check_tested_on
 
-        check_tested_on(data_set(data), trained_on=name)
+        check_tested_on(data, trained_on=name)
 
 
 def write(source: "str | Path | Network", to: str, out: Path | str) -> Any:
@@ -97,23 +98,20 @@ def diff(a: "str | Path | Network", b: "str | Path | Network", *, data: str = "d
     from lamina.api import links
 
     first, second = links.open_link(a), links.open_link(b)
-    inputs, _ = examples(first.network or second.network, data, limit)
+    network = first.network or second.network
+    if network is None:
+        raise BadInput("neither side is a network: one of the two must be a SOURCE")
+    inputs, _ = examples(network, data_set(data), limit)
     return links.compare(first, second, inputs)
 
 
-def examples(network: Network | None, data: str, limit: int) -> tuple[dict[str, Array], Array]:
-    """Test inputs by the network's input name, and their labels."""
-    import lamina.data as package
-    from lamina.core import registry
-
-    if network is None:
-        raise BadInput("neither side is a network: one of the two must be a SOURCE")
-    registry.member(package, data, "data set")
-    split = getattr(package, data)().test
+def examples(network: Network, data: Any, limit: int) -> tuple[dict[str, Array], Array]:
+    """Test inputs of the data set `data` by the network's input name, and their labels."""
+    split = data.test
     name, type_ = next(iter(network.inputs.items()))
     x = split.inputs[:limit].numpy()
     if len(network.inputs) != 1 or x.shape[1:] != type_.shape[1:]:
         raise BadInput(
-            f"data set {data!r} has inputs of shape {list(x.shape[1:])}, the network takes {list(type_.shape[1:])}"
+            f"data set {data.name!r} has inputs of shape {list(x.shape[1:])}, the network takes {list(type_.shape[1:])}"
         )
     return {name: x}, split.labels[:limit].numpy()
