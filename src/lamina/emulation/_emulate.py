@@ -176,7 +176,7 @@ def run(network: Network, machine: Machine, inputs: Mapping[str, Array]) -> tupl
             stored, ticks = emulator.layer(operation, where, arrays, examples, machine.parameters)
             cycles[operation.name] = ticks
         else:
-            stored = meaning(operation, where, arrays)
+            (stored,) = meaning(operation, where, arrays)
         values[operation.name] = np.asarray(stored, where.outputs[0].element.storage, order="C")
     return values, cycles
 

@@ -92,6 +92,22 @@ class Result:
         }
 
 
+def times(cost: Cost, count: int) -> Cost:
+    """`cost` of something that runs `count` times, one after the other."""
+    if count == 1:
+        return cost
+    energy, levels = cost.energy_by_component_j, cost.bytes_by_level
+    return replace(
+        cost,
+        macs=cost.macs * count,
+        cycles=None if cost.cycles is None else cost.cycles * count,
+        latency_s=None if cost.latency_s is None else cost.latency_s * count,
+        dram_bytes=None if cost.dram_bytes is None else cost.dram_bytes * count,
+        energy_by_component_j=None if energy is None else {name: value * count for name, value in energy.items()},
+        bytes_by_level=None if levels is None else {name: value * count for name, value in levels.items()},
+    )
+
+
 def settled(layers: Sequence[Cost]) -> tuple[Cost, ...]:
     """`layers` with seconds and joules on a grid on which they add exactly; the grid is 2^-50 of the total."""
     latency = _sum([c.latency_s for c in layers])

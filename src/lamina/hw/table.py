@@ -10,7 +10,7 @@ from typing import Any
 from lamina.core.errors import BadInput, Unsupported
 from lamina.core.progress import as_text
 from lamina.core.units import si
-from lamina.hw.cost import Result, settled
+from lamina.hw.cost import Cost, Result, settled, times
 from lamina.hw.machine import Machine
 from lamina.ir.layer import Layer
 from lamina.ir.network import Network
@@ -108,7 +108,12 @@ def words(network: Network, bits: int | None) -> tuple[list[Layer], int, str]:
 
 
 def _work(layer: Layer) -> int:
-    return layer.macs + layer.ops
+    return layer.macs + layer.ops * layer.repeats
+
+
+def _repeated(layers: Sequence[Layer], once: Sequence[Cost]) -> list[Cost]:
+    """What runs several times costs as often: families cost one run."""
+    return [times(cost, layer.repeats) for layer, cost in zip(layers, once, strict=True)]
 
 
 def on_machine(layers: Sequence[Layer], machine: Machine, *, allow_partial: bool = False) -> Result:
@@ -131,7 +136,7 @@ def on_machine(layers: Sequence[Layer], machine: Machine, *, allow_partial: bool
         marks=machine.marks(),
         area_m2=family.area_m2(machine.parameters),
         sources=sources,
-        layers=settled(family.cost(can, machine.parameters)),
+        layers=settled(_repeated(can, family.cost([replace(layer, repeats=1) for layer in can], machine.parameters))),
         coverage=share,
         skipped=[layer.name for layer, _ in cannot],
     )

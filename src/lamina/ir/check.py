@@ -14,9 +14,9 @@ import numpy as np
 
 from lamina.core.errors import BadInput, one_line, unknown
 from lamina.ir import integers as rules
-from lamina.ir.network import Attribute, Constant, Network, Operation
+from lamina.ir.network import Array, Attribute, Constant, Network, Operation
 from lamina.ir.operators import operator
-from lamina.ir.operators._table import Operator, Site, is_integer, stored
+from lamina.ir.operators._table import Operator, Site, is_integer, shapes_of, stored
 from lamina.ir.operators.multiply import fraction_bits, shifts
 from lamina.ir.types import Float, Type
 
@@ -64,7 +64,9 @@ def completed(entry: Operator, attributes: Mapping[str, Attribute]) -> dict[str,
         if type(value) is not wanted:
             raise BadInput(f"attribute {name}={one_line(value, 60)} is not of type {wanted.__name__}")
         if isinstance(value, tuple):
-            _integers(name, value, default)
+            _tuple(name, value, default)
+        if isinstance(value, float) and np.isnan(value):
+            raise BadInput(f"attribute {name} is not a number")
     missing = [n for n, default in entry.attributes.items() if isinstance(default, type) and n not in attributes]
     if missing:
         raise BadInput(f"attribute {missing[0]} is missing")
@@ -73,10 +75,13 @@ def completed(entry: Operator, attributes: Mapping[str, Attribute]) -> dict[str,
     return full
 
 
-def _integers(name: str, value: tuple[Any, ...], default: Attribute | type) -> None:
+def _tuple(name: str, value: tuple[Any, ...], default: Attribute | type) -> None:
     if len(value) > MOST_AXES:
         raise BadInput(f"attribute {name} has {len(value)} entries, at most {MOST_AXES} are allowed")
-    if any(type(part) is not int or abs(part) > MOST_ELEMENTS for part in value):
+    if isinstance(default, tuple) and default and isinstance(default[0], float):
+        if any(type(part) is not float or not abs(part) < float("inf") for part in value):
+            raise BadInput(f"attribute {name}={one_line(value, 60)} is not a list of finite floats")
+    elif any(type(part) is not int or abs(part) > MOST_ELEMENTS for part in value):
         raise BadInput(f"attribute {name}={one_line(value, 60)} is not a list of integers below 2^40")
     if isinstance(default, tuple) and len(value) != len(default):
         raise BadInput(f"attribute {name} has {len(value)} entries, {len(default)} are needed")
@@ -131,8 +136,8 @@ def _constant(name: str, constant: Constant) -> None:
             "text and weights do not belong together"
         )
     if isinstance(type_.element, Float):
-        if not np.isfinite(data).all():
-            raise BadInput(f"constant {name!r} has NaN or infinite entries")
+        if np.isnan(data).any():
+            raise BadInput(f"constant {name!r} has NaN entries")
     elif data.size and (data.min() < type_.element.low or data.max() > type_.element.high):
         raise BadInput(f"constant {name!r} has entries outside {type_.element.low}..{type_.element.high}")
     if type_.codebook_bits is not None:
@@ -152,17 +157,19 @@ def _operation(network: Network, operation: Operation, types: dict[str, Type]) -
     for name in operation.inputs:
         if name not in types:
             raise BadInput(f"input {one_line(name, 60)!r} is not made before it is used")
-    if len(operation.outputs) != 1:
-        raise BadInput(f"{len(operation.outputs)} results are named, 1 is needed")
     for name, type_ in operation.outputs.items():
         if type_.sparse or type_.codebook_bits:
             raise BadInput("only constants are stored sparse or by code book")
         _declare(types, name, type_, "result")
     where = site(operation, types)
-    shape = entry.shape([t.shape for t in where.inputs], where.attributes)
-    if shape != where.outputs[0].shape:
-        raise BadInput(f"the result is declared {list(where.outputs[0].shape)} and is {list(shape)}")
-    if operation.operator not in ("quantise", "dequantise") and is_integer(where) and entry.integers is None:
+    shapes = shapes_of(entry, [t.shape for t in where.inputs], where.attributes)
+    if len(where.outputs) != len(shapes):
+        raise BadInput(f"{len(where.outputs)} results are named, {len(shapes)} are needed")
+    for (name, declared), shape in zip(operation.outputs.items(), shapes, strict=True):
+        if shape != declared.shape:
+            raise BadInput(f"the result {name!r} is declared {list(declared.shape)} and is {list(shape)}")
+    coded = operation.operator in ("quantise", "dequantise") or entry.moves is not None
+    if not coded and is_integer(where) and entry.integers is None:
         raise BadInput("this operator has no integer meaning: quantise it to a lookup, or dequantise before it")
     if entry.elements is not None:
         entry.elements(where)
@@ -177,14 +184,16 @@ def _accumulator(network: Network, operation: Operation, where: Site) -> None:
     if any(c is not None and c.data is None for c in constants):
         return  # only its shape is known: it cannot run
     x, w = stored(where.inputs[0]), stored(where.inputs[1])
-    truncated = where.attributes["products"] == "truncated"
+    truncated = where.attributes.get("products") == "truncated"
     weights, biases = ((*constants, None) if len(constants) < 2 else constants)[:2]
     if weights is not None and weights.data is not None and (biases is not None or len(constants) < 2):
         b = None if biases is None or biases.data is None else biases.data.astype(np.int64)
-        bound = rules.accumulator_bound(weights.data, b, x, shifted=fraction_bits(w) if truncated else 0)
+        rows = by_output(weights.data, operation.operator, where.attributes) - np.int64(w.zero_point)
+        bound = rules.accumulator_bound(rows, b, x, shifted=fraction_bits(w) if truncated else 0)
     else:  # weights or biases that are computed: anything their type holds
-        shape = where.inputs[1].shape
-        bound = prod(shape[1:]) * max(-w.low, w.high) * max(x.zero_point - x.low, x.high - x.zero_point)
+        terms = by_output(np.broadcast_to(np.int8(0), where.inputs[1].shape), operation.operator, where.attributes)
+        reach = [max(of.zero_point - of.low, of.high - of.zero_point) for of in (x, w)]
+        bound = prod(terms.shape[1:]) * prod(reach)
         bound += -stored(where.inputs[2]).low if len(where.inputs) > 2 else 0
     if bound >= 2 ** (where.attributes["accumulator"] - 1):
         raise BadInput(
@@ -193,6 +202,19 @@ def _accumulator(network: Network, operation: Operation, where: Site) -> None:
         )
     if where.attributes["rounding"] != "float":
         rules.check_shift(min(shifts(where)), bound)
+
+
+def by_output(weights: Array, name: str, attributes: Mapping[str, Any]) -> Array:
+    """The second operand of a multiplying operator as [outputs, terms of one sum]."""
+    if name == "matmul":
+        return (
+            np.moveaxis(weights, -1, 0).reshape(weights.shape[-1], -1, weights.shape[-2]).reshape(-1, weights.shape[-2])
+        )
+    if name == "conv_transpose2d":  # [c, k/groups, r, s]: an output meets at most every tap of its group's channels
+        groups = attributes["groups"]
+        split = weights.reshape(groups, weights.shape[0] // groups, *weights.shape[1:])
+        return split.transpose(0, 2, 1, 3, 4).reshape(groups * weights.shape[1], -1)
+    return weights.reshape(len(weights), -1)
 
 
 def _ends(network: Network, types: Mapping[str, Type]) -> None:

@@ -13,8 +13,8 @@ from lamina.core.errors import BadInput, one_line
 from lamina.ir.check import site
 from lamina.ir.network import Array, Network, Operation
 from lamina.ir.operators import operator
-from lamina.ir.operators._table import Site
-from lamina.ir.types import Float, Type
+from lamina.ir.operators._table import Operator, Site
+from lamina.ir.types import BOOL, Float, Type
 
 
 def run(network: Network, inputs: Mapping[str, Array]) -> dict[str, Array]:
@@ -33,24 +33,45 @@ def trace(network: Network, inputs: Mapping[str, Array]) -> dict[str, Array]:
     types = network.types
     values: dict[str, Array] = {name: _input(name, inputs[name], type_) for name, type_ in network.inputs.items()}
     values.update((name, network.data(name)) for name in network.constants)
-    for operation in network.operations:
-        where = site(operation, types)
-        values[operation.name] = meaning(operation, where, [values[name] for name in operation.inputs])
+    _compute(network, types, values)
     return values
 
 
-def meaning(operation: Operation, where: Site, arrays: Sequence[Array]) -> Array:
-    """The stored result of one operation on `arrays`, by the operator table, in C order.
+def run_stored(network: Network, values: Mapping[str, Array]) -> dict[str, Array]:
+    """Output names to arrays; `values` holds the stored numbers of every input, which nobody checks again."""
+    known = {**values, **{name: network.data(name) for name in network.constants}}
+    _compute(network, network.types, known)
+    return {name: known[value] for name, value in network.outputs.items()}
+
+
+def _compute(network: Network, types: Mapping[str, Type], values: dict[str, Array]) -> None:
+    for operation in network.operations:
+        found = meaning(operation, site(operation, types), [values[name] for name in operation.inputs])
+        values.update(zip(operation.outputs, found, strict=True))
+
+
+def meaning(operation: Operation, where: Site, arrays: Sequence[Array]) -> tuple[Array, ...]:
+    """The stored results of one operation on `arrays`, by the operator table, in C order.
 
     Float sums of NumPy follow the memory's layout, so that the layout belongs to the definition.
     """
-    entry, result = operator(operation.operator), where.outputs[0].element
-    if entry.integers is None or (isinstance(result, Float) and isinstance(where.inputs[0].element, Float)):
-        # a BLAS kernel may compute on lanes that it then drops: their flags are no statement about the result
-        with np.errstate(invalid="ignore"):
-            return np.asarray(entry.run(arrays, where.attributes), result.storage, order="C")
-    wide = [a.astype(np.int64) if a.dtype.kind in "iu" else a for a in arrays]
-    return entry.integers(wide, where).astype(result.storage, order="C")
+    found = _results(operator(operation.operator), where, arrays)
+    several = found if isinstance(found, list) else [found]
+    return tuple(
+        np.asarray(array, type_.element.storage, order="C") for array, type_ in zip(several, where.outputs, strict=True)
+    )
+
+
+def _results(entry: Operator, where: Site, arrays: Sequence[Array]) -> Array | list[Array]:
+    # infinities are numbers here; and a BLAS kernel may compute on lanes that it drops: no flag is a statement
+    with np.errstate(all="ignore"):
+        if entry.moves is not None:
+            return entry.moves(arrays, where)
+        real = isinstance(where.outputs[0].element, Float) and isinstance(where.inputs[0].element, Float)
+        if entry.run is not None and (entry.integers is None or real):
+            return entry.run(arrays, where.attributes)
+        assert entry.integers is not None
+        return entry.integers([a.astype(np.int64) if a.dtype.kind in "iu" else a for a in arrays], where)
 
 
 def _fitted(network: Network, inputs: Mapping[str, Array]) -> Network:
@@ -83,7 +104,7 @@ def _input(name: str, array: Array, type_: Type) -> Array:
         if array.dtype.kind == "f" and np.isnan(array).any():
             raise BadInput(f"input {name!r} holds NaN: numbers are needed")
         return array.astype(type_.element.storage, order="C")
-    if array.dtype.kind not in "iu":
+    if array.dtype.kind not in ("iub" if type_.element == BOOL else "iu"):
         raise BadInput(f"input {name!r} is an array of {array.dtype}: {type_.element} takes stored integers")
     if array.size and (array.min() < type_.element.low or array.max() > type_.element.high):
         raise BadInput(f"input {name!r} has entries outside {type_.element.low}..{type_.element.high}")

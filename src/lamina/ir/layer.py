@@ -36,11 +36,14 @@ class Layer:
     output_bits: int = 8
     density: float = 1.0  # share of the weights that are not zero
     operands: int = 1  # activations read (2 for an addition of two tensors)
+    repeats: int = 1  # times the whole nest runs, one after the other (the steps of a scan)
 
     @property
     def macs(self) -> int:
-        """Multiply-accumulates of the dense layer."""
-        return self.n * self.groups * self.k * self.c * self.p * self.q * self.r * self.s if self.has_weights else 0
+        """Multiply-accumulates of the dense layer, all repeats; the other counts are of one."""
+        if not self.has_weights:
+            return 0
+        return self.repeats * self.n * self.groups * self.k * self.c * self.p * self.q * self.r * self.s
 
     @property
     def weights(self) -> int:

@@ -12,17 +12,18 @@ and checked.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Union
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lamina.core.errors import BadInput
 from lamina.ir.layer import Layer
-from lamina.ir.types import Type
+from lamina.ir.types import BOOL, INDEX, Type
 
 Array = NDArray[Any]
-Attribute = int | float | str | bool | tuple[int, ...] | tuple[float, ...]
+Attribute = Union[int, float, str, bool, tuple[int, ...], tuple[float, ...], "Network"]
+TABLES = ("lookup", "piecewise_linear")  # operators whose constants are tables, not weights
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -79,11 +80,24 @@ class Network:
 
     @property
     def parameters(self) -> int:
-        """Numbers in the constants that operations use as weights, zeros included; look-up tables do not count."""
-        tables = {
-            name for o in self.operations if o.operator in ("lookup", "piecewise_linear") for name in o.inputs[1:]
-        }
-        return sum(c.type.size for name, c in self.constants.items() if name not in tables)
+        """Numbers in the constants that are weights, zeros included; see `weights`."""
+        return sum(self.constants[name].type.size for name in self.weights)
+
+    @property
+    def weights(self) -> list[str]:
+        """The constants that count as parameters: all but tables, places, truth values, single numbers, and the
+        running statistics of batch normalisation."""
+        others: set[str] = set()
+        for operation in self.operations:
+            if operation.operator in TABLES:
+                others.update(operation.inputs[1:])
+            if operation.operator == "batch_norm":
+                others.update(operation.inputs[3:])
+        return [
+            name
+            for name, c in self.constants.items()
+            if name not in others and c.type.shape and c.type.element not in (BOOL, INDEX)
+        ]
 
     @property
     def macs(self) -> int:

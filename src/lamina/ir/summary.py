@@ -13,6 +13,8 @@ density      share of the weights that are not zero; None without weights, or wh
 from collections.abc import Sequence
 from typing import Any
 
+from lamina.ir.layer import Layer
+from lamina.ir.nests import walk
 from lamina.ir.network import Network
 
 COLUMNS = ("layer", "operator", "shape", "macs", "parameters", "bytes", "density")
@@ -20,15 +22,16 @@ COLUMNS = ("layer", "operator", "shape", "macs", "parameters", "bytes", "density
 
 def table(network: Network) -> list[dict[str, Any]]:
     """One row for each operation, with the keys of `COLUMNS`; `shape` is a list, `bytes` may be a fraction."""
-    nests = {layer.name: layer for layer in network.layers()}
-    tables = {name for o in network.operations if o.operator in ("lookup", "piecewise_linear") for name in o.inputs[1:]}
+    nests = _nests(network)
+    weights = set(network.weights)
     seen: set[str] = set()
     rows = []
     for operation in network.operations:
         own = {name for name in operation.inputs if name in network.constants} - seen
         seen |= own
-        layer = nests.get(operation.name)
-        weighted = layer is not None and layer.has_weights
+        inside = nests.get(operation.name, [])
+        layer = inside[0] if len(inside) == 1 else None
+        weighted = layer is not None and layer.has_weights and len(operation.inputs) > 1
         known = weighted and network.constants.get(operation.inputs[1]) is not None
         known = known and network.constants[operation.inputs[1]].data is not None
         rows.append(
@@ -36,13 +39,21 @@ def table(network: Network) -> list[dict[str, Any]]:
                 "layer": operation.name,
                 "operator": operation.operator,
                 "shape": list(operation.outputs[operation.name].shape),
-                "macs": layer.macs if layer is not None else 0,
-                "parameters": sum(network.constants[name].type.size for name in own - tables),
+                "macs": sum(nest.macs for nest in inside),
+                "parameters": sum(network.constants[name].type.size for name in own & weights),
                 "bytes": sum(network.constants[name].type.bytes for name in own),
                 "density": layer.density if layer is not None and known else None,
             }
         )
     return rows
+
+
+def _nests(network: Network) -> dict[str, list[Layer]]:
+    """The layers of each operation: one or none, those of its body for a scan."""
+    found: dict[str, list[Layer]] = {}
+    for operation, layer in walk(network):
+        found.setdefault(operation.name, []).append(layer)
+    return found
 
 
 def text(network: Network) -> str:

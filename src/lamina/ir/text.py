@@ -10,13 +10,20 @@
     carry h_next -> h                          an output that comes back as an input
     end
 
+An operation with several results names them all; one with a body is followed by it:
+
+    h: f32[1,8], y: f32[5,1,8] = scan(h0, x, w) sequences=1 {
+      input h: f32[1,8]
+      …
+    }
+
 One line one thing; a file holds one or more networks. Attributes at their default are not printed. Parsing never trusts
 a size: a file over 64 MiB, a line over 4 MiB or a broken rule is one `BadInput` with the line's number.
 """
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -31,10 +38,13 @@ SCHEMA = 1
 MOST_BYTES = 64 * MiB
 MOST_LINE = 4 * MiB
 MOST_LINES = 1_000_000
+MOST_DEPTH = 16  # bodies inside bodies
 
 _NAME = r"[A-Za-z0-9_][A-Za-z0-9_./\-]*"
 _VALUE = re.compile(rf"({_NAME}): (.+)\Z")
-_OPERATION = re.compile(rf"({_NAME}): (\S+) = ([a-z0-9_]+)\(([^()]*)\)((?: [a-z_]+=\S+)*)\Z")
+_OPERATION = re.compile(
+    rf"({_NAME}: [^=\s]\S*(?:, {_NAME}: \S+)*) = ([a-z0-9_]+)\(([^()]*)\)((?: [a-z_]+=\S+)*)( {{)?\Z"
+)
 _OUTPUT = re.compile(rf"({_NAME}) = ({_NAME})\Z")
 _CARRY = re.compile(rf"({_NAME}) -> ({_NAME})\Z")
 _TYPE = re.compile(
@@ -44,18 +54,25 @@ _TYPE = re.compile(
 _FIELD = re.compile(r"(scale|axis|zero)=(\[[^\[\]]*\]|[^,\[\]]+)(?:,|\Z)")
 _WORD = re.compile(r"[a-z_][a-z_0-9]*\Z")
 _INTEGER = re.compile(r"-?[0-9]{1,20}\Z")
-_FLOAT = re.compile(r"-?(?:[0-9]{1,40}(?:\.[0-9]{0,40})?(?:e[+-]?[0-9]{1,3})?|2\^-?[0-9]{1,4})\Z")
+_FLOAT = re.compile(r"-?(?:[0-9]{1,40}(?:\.[0-9]{0,40})?(?:e[+-]?[0-9]{1,3})?|2\^-?[0-9]{1,4}|inf)\Z")
 
 
 def print_network(network: Network) -> str:
     """One network, from `network NAME` to `end`."""
-    lines = [f"network {network.name}"]
-    lines += [f"input {name}: {type_}" for name, type_ in network.inputs.items()]
+    return "\n".join([f"network {network.name}", *_lines(network), "end"])
+
+
+def _lines(network: Network) -> list[str]:
+    lines = [f"input {name}: {type_}" for name, type_ in network.inputs.items()]
     lines += [f"const {name}: {constant.type}" for name, constant in network.constants.items()]
-    lines += [_print_operation(operation) for operation in network.operations]
+    for operation in network.operations:
+        lines.append(_print_operation(operation))
+        if isinstance(body := operation.attributes.get("body"), Network):
+            lines[-1] += " {"
+            lines += [f"  {line}" for line in _lines(body)] + ["}"]
     lines += [f"output {name} = {value}" for name, value in network.outputs.items()]
     lines += [f"carry {output} -> {into}" for output, into in network.carry.items()]
-    return "\n".join([*lines, "end"])
+    return lines
 
 
 def print_file(networks: list[Network], weights_sha256: str | None = None) -> str:
@@ -69,7 +86,7 @@ def _print_operation(operation: Operation) -> str:
     attributes = "".join(
         f" {name}={_print_attribute(operation.attributes[name])}"
         for name in defaults
-        if name in operation.attributes and operation.attributes[name] != defaults[name]
+        if name in operation.attributes and operation.attributes[name] != defaults[name] and name != "body"
     )
     results = ", ".join(f"{name}: {type_}" for name, type_ in operation.outputs.items())
     return f"{results} = {operation.operator}({', '.join(operation.inputs)}){attributes}"
@@ -85,14 +102,29 @@ def _print_attribute(value: Attribute) -> str:
 
 @dataclass(slots=True)
 class _Draft:
-    """A network while its lines are read."""
+    """A network while its lines are read; a body knows the network around it and the operation it belongs to."""
 
     name: str
+    outside: "_Draft | None" = None
+    operation: "Operation | None" = None
     inputs: dict[str, Type] = field(default_factory=dict)
     constants: dict[str, Constant] = field(default_factory=dict)
     operations: list[Operation] = field(default_factory=list)
     outputs: dict[str, str] = field(default_factory=dict)
     carry: dict[str, str] = field(default_factory=dict)
+
+    def network(self) -> Network:
+        return Network(
+            name=self.name,
+            inputs=self.inputs,
+            constants=self.constants,
+            operations=tuple(self.operations),
+            outputs=self.outputs,
+            carry=self.carry,
+        )
+
+    def depth(self) -> int:
+        return 0 if self.outside is None else 1 + self.outside.depth()
 
 
 def weights_checksum(text: str) -> str | None:
@@ -138,6 +170,7 @@ def parse(text: str, weights: Mapping[str, Array] | None = None) -> list[Network
 
 
 def _line(line: str, draft: _Draft | None, networks: dict[str, Network], weights: Mapping[str, Array]) -> _Draft | None:
+    line = line.lstrip(" ")
     word, _, rest = line.partition(" ")
     if draft is None:
         if word != "network" or not re.fullmatch(_NAME, rest):
@@ -145,18 +178,20 @@ def _line(line: str, draft: _Draft | None, networks: dict[str, Network], weights
         if rest in networks:
             raise BadInput(f"network {one_line(rest, 60)!r} is there twice")
         return _Draft(name=rest)
-    if line == "end":
-        networks[draft.name] = Network(
-            name=draft.name,
-            inputs=draft.inputs,
-            constants=draft.constants,
-            operations=tuple(draft.operations),
-            outputs=draft.outputs,
-            carry=draft.carry,
-        )
+    if line == "end" and draft.outside is None:
+        networks[draft.name] = draft.network()
         return None
-    if operation := _OPERATION.match(line):
-        draft.operations.append(_parse_operation(operation))
+    if line == "}" and draft.outside is not None and draft.operation is not None:
+        whole = replace(draft.operation, attributes={**draft.operation.attributes, "body": draft.network()})
+        draft.outside.operations.append(whole)
+        return draft.outside
+    if match := _OPERATION.match(line):
+        operation = _parse_operation(match)
+        if match[5]:
+            if draft.depth() == MOST_DEPTH:
+                raise BadInput(f"bodies lie more than {MOST_DEPTH} deep in one another")
+            return _Draft(name=operation.name, outside=draft, operation=operation)
+        draft.operations.append(operation)
     elif word in ("input", "const") and (match := _VALUE.match(rest)):
         name, type_ = match[1], parse_type(match[2])
         if name in draft.inputs or name in draft.constants:
@@ -182,7 +217,13 @@ def _once(mapping: dict[str, str], name: str, value: str) -> None:
 
 
 def _parse_operation(match: re.Match[str]) -> Operation:
-    name, type_text, operator, inputs, attribute_text = match.groups()
+    results, operator, inputs, attribute_text, _ = match.groups()
+    outputs: dict[str, Type] = {}
+    for result in results.split(", "):
+        name, _, type_text = result.partition(": ")
+        if name in outputs:
+            raise BadInput(f"{name!r} is there twice")
+        outputs[name] = parse_type(type_text)
     names = tuple(part.strip() for part in inputs.split(",")) if inputs.strip() else ()
     attributes: dict[str, Attribute] = {}
     for part in attribute_text.split():
@@ -190,7 +231,7 @@ def _parse_operation(match: re.Match[str]) -> Operation:
         if key in attributes:
             raise BadInput(f"attribute {key} is there twice")
         attributes[key] = _parse_attribute(value)
-    return Operation(operator=operator, inputs=names, outputs={name: parse_type(type_text)}, attributes=attributes)
+    return Operation(operator=operator, inputs=names, outputs=outputs, attributes=attributes)
 
 
 def _parse_attribute(text: str) -> Attribute:

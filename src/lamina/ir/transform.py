@@ -1,9 +1,12 @@
 """From network to network: another batch, and the integer core without its float border."""
 
+from collections.abc import Mapping
+
 from lamina.core.errors import BadInput
 from lamina.ir.check import completed
 from lamina.ir.network import Network, Operation
 from lamina.ir.operators import operator
+from lamina.ir.operators._table import shapes_of
 from lamina.ir.types import Type
 
 
@@ -18,19 +21,37 @@ def with_batch(network: Network, batch: int) -> Network:
         name: type_.with_shape((batch, *type_.shape[1:])) if type_.shape else type_
         for name, type_ in network.inputs.items()
     }
+    return inferred(network, inputs)
+
+
+def inferred(network: Network, inputs: Mapping[str, Type]) -> Network:
+    """`network` for inputs of other shapes: those of every value, and of every body, follow.
+
+    Raises `BadInput` where one does not.
+    """
     types: dict[str, Type] = {**inputs, **{name: c.type for name, c in network.constants.items()}}
     operations = []
     for operation in network.operations:
-        entry = operator(operation.operator)
-        shape = entry.shape([types[n].shape for n in operation.inputs], completed(entry, operation.attributes))
-        results = {name: type_.with_shape(shape) for name, type_ in operation.outputs.items()}
+        entry, attributes = operator(operation.operator), dict(operation.attributes)
+        given = [types[name] for name in operation.inputs]
+        body = attributes.get("body")
+        if isinstance(body, Network):
+            attributes["body"] = _body(body, given, int(str(attributes.get("sequences", 0))))
+        shapes = shapes_of(entry, [t.shape for t in given], completed(entry, attributes))
+        results = {n: t.with_shape(shape) for (n, t), shape in zip(operation.outputs.items(), shapes, strict=True)}
         types.update(results)
         operations.append(
-            Operation(
-                operator=operation.operator, inputs=operation.inputs, outputs=results, attributes=operation.attributes
-            )
+            Operation(operator=operation.operator, inputs=operation.inputs, outputs=results, attributes=attributes)
         )
-    return network.replaced(inputs=inputs, operations=tuple(operations))
+    return network.replaced(inputs=dict(inputs), operations=tuple(operations))
+
+
+def _body(body: Network, given: list[Type], sequences: int) -> Network:
+    """The body of a scan for what comes: its sequences lose their axis of time."""
+    first = len(body.carry)
+    steps = range(first, first + sequences)
+    inside = [t.with_shape(t.shape[1:]) if i in steps else t for i, t in enumerate(given)]
+    return inferred(body, dict(zip(body.inputs, inside, strict=True)))
 
 
 def integer_core(network: Network) -> Network:

@@ -4,6 +4,7 @@
     u8(scale=2^-8)[1,1,28,28]           integer: real value = scale * (stored - zero)
     i8(scale=[2^-7,2^-6],axis=0)[2,9]   one scale per output channel
     q6.10[1,16]                         fixed point: sign, 5 more integer bits, 10 fraction bits; real = stored / 2^10
+    u1[4] i64[4]                      truth values; places and token ids (scale 1: plain integers)
     f32[500,800] sparse codebook(5)     zeros are not stored, the others are one of 2^5 values
 
 Element types say what a stored number means, never how many bytes a machine moves: that is `bits`.
@@ -124,6 +125,8 @@ class Fixed:
 
 Element = Float | Integer | Fixed
 FLOAT32 = Float()
+BOOL = Integer(bits=1, signed=False)  # 0 and 1, a byte each in memory
+INDEX = Integer(bits=64)  # places and token ids: plain integers
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -24,6 +24,7 @@ from lamina.core.errors import BadInput, Unsupported, one_line
 from lamina.ir import Constant, Network, Operation, Type
 from lamina.ir.check import completed
 from lamina.ir.operators import operator
+from lamina.ir.operators._table import types_of
 from lamina.ir.types import FLOAT32, Element, Float
 
 ROWS = ("T1",)
@@ -52,8 +53,8 @@ class Graph:
     ) -> Value:
         """Append an operation; its shape comes from the table, its element from the first input unless given."""
         entry = operator(operator_name)
-        shape = entry.shape([v.type.shape for v in inputs], completed(entry, attributes))
-        result = Type(shape=shape, element=element or inputs[0].type.element)
+        (result,) = types_of(entry, [v.type for v in inputs], completed(entry, attributes))
+        result = Type(shape=result.shape, element=element or result.element)
         name = self.unique(name)
         names = tuple(self._used(v) for v in inputs)
         self.operations.append(

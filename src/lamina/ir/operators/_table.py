@@ -3,8 +3,12 @@
     shape      shapes of the inputs, attributes     -> shapes of the results
     run        arrays of real numbers, attributes   -> arrays             the float meaning
     integers   stored integers (int64), Site        -> stored integers    the integer meaning, None where there is none
+    moves      stored arrays, Site                  -> stored arrays      one meaning for all element types: numbers are
+                                                                          moved, compared or chosen, not computed
+    element    elements of the inputs, attributes   -> element            the result's, for builders; else the first's
     nest       Site                                 -> Layer fields       what cost models read, None for pure views
 
+An operator with several results gives lists. One with `moves` has neither `run` nor `integers`.
 `attributes` maps each attribute to its default; a default that is a type (`int`, `tuple`) means it must be given.
 Functions raise `BadInput` with the reason alone; the checker and the interpreter add the operation's name.
 """
@@ -17,7 +21,7 @@ from typing import Any
 from lamina.core.errors import BadInput, one_line
 from lamina.ir import integers as rules
 from lamina.ir.network import Array, Attribute
-from lamina.ir.types import Fixed, Float, Integer, Type
+from lamina.ir.types import Element, Fixed, Float, Integer, Type
 
 Shape = tuple[int, ...]
 Attributes = Mapping[str, Any]
@@ -37,12 +41,28 @@ class Operator:
     name: str
     summary: str
     arity: tuple[int, int]  # least and most inputs
-    shape: Callable[[Sequence[Shape], Attributes], Shape]
-    run: Callable[[Sequence[Array], Attributes], Array]
-    integers: Callable[[Sequence[Array], Site], Array] | None = None
+    shape: Callable[[Sequence[Shape], Attributes], Shape | list[Shape]]
+    run: Callable[[Sequence[Array], Attributes], Array | list[Array]] | None = None
+    integers: Callable[[Sequence[Array], Site], Array | list[Array]] | None = None
+    moves: Callable[[Sequence[Array], Site], Array | list[Array]] | None = None
+    element: Callable[[Sequence[Element], Attributes], Element | list[Element]] | None = None
     nest: Callable[[Site], dict[str, Any]] | None = None
     elements: Callable[[Site], None] | None = None  # raises when element types do not go together
-    attributes: Mapping[str, Attribute | type] = field(default_factory=dict)
+    attributes: Mapping[str, Attribute | type[Any]] = field(default_factory=dict)
+
+
+def shapes_of(entry: Operator, shapes: Sequence[Shape], attributes: Attributes) -> tuple[Shape, ...]:
+    """The shapes of all results."""
+    found = entry.shape(shapes, attributes)
+    return tuple(found) if isinstance(found, list) else (found,)
+
+
+def types_of(entry: Operator, inputs: Sequence[Type], attributes: Attributes) -> tuple[Type, ...]:
+    """The types of all results that a builder assumes; raises `BadInput` where the shapes do not fit."""
+    shapes = shapes_of(entry, [t.shape for t in inputs], attributes)
+    found = entry.element([t.element for t in inputs], attributes) if entry.element else inputs[0].element
+    elements = found if isinstance(found, list) else [found] * len(shapes)
+    return tuple(Type(shape=shape, element=element) for shape, element in zip(shapes, elements, strict=True))
 
 
 def is_integer(site: Site) -> bool:

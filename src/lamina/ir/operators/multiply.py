@@ -53,7 +53,7 @@ def _conv_shape(shapes: Sequence[Shape], attributes: Attributes) -> Shape:
     groups = attributes["groups"]
     if groups < 1 or x[1] != w[1] * groups or w[0] % groups:
         raise BadInput(f"{x[1]} input and {w[0]} output channels do not fit weights {list(w)} in {groups} groups")
-    _bias_shape(shapes, w[0])
+    bias_shape(shapes, w[0])
     top, bottom, left, right = attributes["padding"]
     if x[0] * x[1] * (x[2] + top + bottom) * (x[3] + left + right) > MOST_PADDED:
         raise BadInput(f"padding {attributes['padding']} makes more than 2^40 numbers of {list(x)}")
@@ -62,7 +62,8 @@ def _conv_shape(shapes: Sequence[Shape], attributes: Attributes) -> Shape:
     return (x[0], w[0], p, q)
 
 
-def _bias_shape(shapes: Sequence[Shape], k: int) -> None:
+def bias_shape(shapes: Sequence[Shape], k: int) -> None:
+    """Raise unless the third operand, where there is one, has `k` entries."""
     if len(shapes) > 2 and shapes[2] != (k,):
         raise BadInput(f"the bias has shape {list(shapes[2])}, [{k}] is needed")
 
@@ -92,7 +93,7 @@ def _linear_shape(shapes: Sequence[Shape], attributes: Attributes) -> Shape:
     x, w = shapes[0], shapes[1]
     if not x or len(w) != 2 or x[-1] != w[1]:
         raise BadInput(f"linear takes x [..., c] and w [k, c], not {list(x)} and {list(w)}")
-    _bias_shape(shapes, w[0])
+    bias_shape(shapes, w[0])
     return (*x[:-1], w[0])
 
 
@@ -139,11 +140,13 @@ def bias_scale(x: Fixed | Integer, w: Fixed | Integer, products: str = "exact") 
 def shifts(site: Site) -> list[int]:
     """The right shift of the accumulators, one entry or one per channel; raises where a scale is no power of two."""
     x, w, y = (stored(t) for t in (site.inputs[0], site.inputs[1], site.outputs[0]))
-    dropped = fraction_bits(w) if site.attributes["products"] == "truncated" else 0
+    dropped = fraction_bits(w) if site.attributes.get("products") == "truncated" else 0
     return [int(shift) - dropped for shift in rules.accumulator_exponents(x, w, y)]
 
 
-def _integers(accumulate: Callable[..., Array], axis: int) -> Callable[[Sequence[Array], Site], Array]:
+def weighted_integers(accumulate: Callable[..., Array], axis: int) -> Callable[[Sequence[Array], Site], Array]:
+    """The integer meaning of sums that `accumulate(arrays, attributes, zero point, product)` gives; channels along `axis`."""
+
     def meaning(arrays: Sequence[Array], site: Site) -> Array:
         x, w, y = (stored(t) for t in (site.inputs[0], site.inputs[1], site.outputs[0]))
         truncated = site.attributes["products"] == "truncated"
@@ -169,8 +172,8 @@ def _accumulate_linear_integers(arrays: Sequence[Array], attributes: Attributes,
     return np.asarray(product(x.reshape(-1, x.shape[-1]), w.T)).reshape(*x.shape[:-1], w.shape[0])
 
 
-def _elements(site: Site) -> None:
-    """Operands of one kind; integer weights symmetric; the bias at the accumulator's scale."""
+def weighted_elements(site: Site, *, channels: int = 0) -> None:
+    """Operands of one kind; integer weights symmetric; the bias at the accumulator's scale; `channels`: their axis of w."""
     x, w, y = site.inputs[0].element, site.inputs[1].element, site.outputs[0].element
     if isinstance(x, Float) or isinstance(w, Float) or isinstance(y, Float):
         if len({x, w, y, *(t.element for t in site.inputs[2:])}) > 1:
@@ -181,10 +184,10 @@ def _elements(site: Site) -> None:
         raise BadInput(
             f"rounding {rounding!r} and products {products!r}: {rules.ROUNDINGS} and exact, truncated are allowed"
         )
-    if w.zero_point or y.axis is not None or x.axis is not None or w.axis not in (None, 0):
+    if w.zero_point or y.axis is not None or x.axis is not None or w.axis not in (None, channels):
         raise BadInput("weights are symmetric with scales per output channel at most, activations have one scale")
-    if w.axis == 0 and len(w.scale) != site.inputs[1].shape[0]:
-        raise BadInput(f"{len(w.scale)} weight scales for {site.inputs[1].shape[0]} output channels")
+    if w.axis is not None and len(w.scale) != site.inputs[1].shape[channels]:
+        raise BadInput(f"{len(w.scale)} weight scales for {site.inputs[1].shape[channels]} output channels")
     if rounding == "truncate" and (x.zero_point or y.zero_point):
         raise BadInput("truncation is defined for zero points of 0")
     if products == "truncated" and (rounding == "float" or w.axis is not None or not 0 <= fraction_bits(w) <= 62):
@@ -250,9 +253,9 @@ OPERATORS = (
         attributes={"stride": (1, 1), "padding": (0, 0, 0, 0), "dilation": (1, 1), "groups": 1, **INTEGER_ATTRIBUTES},
         shape=_conv_shape,
         run=_run_conv,
-        integers=_integers(_accumulate_conv_integers, axis=1),
+        integers=weighted_integers(_accumulate_conv_integers, axis=1),
         nest=_conv_nest,
-        elements=_elements,
+        elements=weighted_elements,
     ),
     Operator(
         name="linear",
@@ -261,8 +264,8 @@ OPERATORS = (
         attributes=INTEGER_ATTRIBUTES,
         shape=_linear_shape,
         run=_run_linear,
-        integers=_integers(_accumulate_linear_integers, axis=-1),
+        integers=weighted_integers(_accumulate_linear_integers, axis=-1),
         nest=_linear_nest,
-        elements=_elements,
+        elements=weighted_elements,
     ),
 )
