@@ -152,7 +152,7 @@ LINES: dict[str, tuple[str, str, str]] = {
     "a shape that does not fit": (
         "y: f32[1,2]",
         "y: f32[1,3]",
-        "line 7: network 'n', linear 'y': the result is declared",
+        "line 7: network 'n', linear 'y': the result 'y' is declared",
     ),
     "unknown operator": ("linear(", "linaer(", "did you mean 'linear'"),
     "attribute twice": ("linear(x, w)", "linear(x, w) accumulator=64 accumulator=64", "accumulator is there twice"),
