@@ -145,7 +145,7 @@ def shifts(site: Site) -> list[int]:
 
 
 def weighted_integers(accumulate: Callable[..., Array], axis: int) -> Callable[[Sequence[Array], Site], Array]:
-    """The integer meaning of sums that `accumulate(arrays, attributes, zero point, product)` gives; channels along `axis`."""
+    """The integer meaning of sums by `accumulate(arrays, attributes, zero point, product)`, channels along `axis`."""
 
     def meaning(arrays: Sequence[Array], site: Site) -> Array:
         x, w, y = (stored(t) for t in (site.inputs[0], site.inputs[1], site.outputs[0]))
@@ -173,7 +173,7 @@ def _accumulate_linear_integers(arrays: Sequence[Array], attributes: Attributes,
 
 
 def weighted_elements(site: Site, *, channels: int = 0) -> None:
-    """Operands of one kind; integer weights symmetric; the bias at the accumulator's scale; `channels`: their axis of w."""
+    """Operands of one kind; integer weights symmetric, `channels` their axis; the bias at the accumulator's scale."""
     x, w, y = site.inputs[0].element, site.inputs[1].element, site.outputs[0].element
     if isinstance(x, Float) or isinstance(w, Float) or isinstance(y, Float):
         if len({x, w, y, *(t.element for t in site.inputs[2:])}) > 1:
