@@ -36,6 +36,7 @@ class Layer:
     output_bits: int = 8
     density: float = 1.0  # share of the weights that are not zero
     operands: int = 1  # activations read (2 for an addition of two tensors)
+    result_size: tuple[int, int] | None = None  # height and width of the result; None: p, q (not so where transposed)
     repeats: int = 1  # times the whole nest runs, one after the other (the steps of a scan)
 
     @property
@@ -71,7 +72,7 @@ class Layer:
 
     @property
     def outputs(self) -> int:
-        return self.n * self.groups * self.k * self.p * self.q
+        return self.n * self.groups * self.k * prod(self.result_size or (self.p, self.q))
 
     @property
     def weight_bytes(self) -> float:
