@@ -54,7 +54,7 @@ def mixture() -> list[Network]:
 
 
 def test_every_operator_has_a_template() -> None:
-    assert set(TEMPLATES) | VIEWS == set(TABLE)
+    assert set(TABLE) <= set(TEMPLATES) | VIEWS
 
 
 @QUICK

@@ -119,6 +119,21 @@ static inline float ${p}_tanh32(float v)
     return x * above / below;
 }
 """,
+    "exp32": """
+/* exp to 2e-7 of its value, 0 below -87.3: 2^n times a polynomial on half an octave, for several numbers at once */
+static inline float ${p}_exp32(float v)
+{
+    const float x = v < -87.3f ? -87.3f : v > 88.7f ? 88.7f : v;
+    const float n = (x * 1.44269504f + 12582912.0f) - 12582912.0f; /* the nearest integer */
+    const float r = (x - n * 0.693359375f) + n * 2.12194440e-4f;
+    const float q = 0.16666667f + r * (4.1666668e-2f + r * (8.333335e-3f + r * 1.3888889e-3f));
+    const float p = 1.0f + r * (1.0f + r * (0.5f + r * q));
+    const int32_t half = ((int32_t)n + 126) * 8388608;
+    float scale;
+    memcpy(&scale, &half, sizeof scale);
+    return v < -87.3f ? 0.0f : v > 88.7228f ? INFINITY : p * scale * 2.0f;
+}
+""",
     "clip32": """
 static int32_t ${p}_clip32(int32_t v, int32_t low, int32_t high)
 {

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from lamina.core.errors import Unsupported
+from lamina.export._c_activations import bounded, within
 from lamina.export._c_kernel import Kernel, Setting
 from lamina.export._c_lanes import Lanes, lanes
 from lamina.export._c_requantise import Finish, by_multiplier, by_shift, plus
@@ -328,19 +329,19 @@ def _arithmetic(setting: Setting) -> _Arithmetic:
         zero="",
         bias="" if bias is None else "bias[$k]",
         shift="",
-        result="a < 0 ? 0 : a" if setting.relu else "a",
+        result=bounded(setting, "a"),
         stored={} if bias is None else {"bias": bias},
     )
 
 
 def _integer_arithmetic(setting: Setting, weights: Array, bias: Array | None) -> _Arithmetic:
-    x, w, y = (stored(t) for t in (*setting.site.inputs[:2], setting.site.outputs[0]))
+    x, w = (stored(t) for t in setting.site.inputs[:2])
     a = setting.site.attributes
     bits, zero = int(a["accumulator"]), x.zero_point
     if weights.ndim == 2 and zero and (folded := _folded(setting, weights, bias)) is not None:
         bias, zero = folded, 0
     dropped = fraction_bits(w) if a["products"] == "truncated" else 0
-    end = _finish(setting, low=max(y.low, y.zero_point) if setting.relu else y.low)
+    end = _finish(setting)
     narrower = "" if bias is None or bias.dtype.itemsize * 8 <= bits else f"(int{bits}_t)"
     return _Arithmetic(
         weights=weights,
@@ -354,13 +355,20 @@ def _integer_arithmetic(setting: Setting, weights: Array, bias: Array | None) ->
     )
 
 
-def _finish(setting: Setting, *, low: int) -> Finish:
+def _finish(setting: Setting) -> Finish:
     x, w, y = (stored(t) for t in (*setting.site.inputs[:2], setting.site.outputs[0]))
     a = setting.site.attributes
+    low, high = within(setting, y)
     if a["rounding"] == "float":
-        return by_multiplier(rules.multipliers(x, w, y), y, low=low, prefix=setting.prefix)
+        return by_multiplier(rules.multipliers(x, w, y), y, low=low, high=high, prefix=setting.prefix)
     return by_shift(
-        shifts(setting.site), y, rounding=a["rounding"], bits=a["accumulator"], low=low, prefix=setting.prefix
+        shifts(setting.site),
+        y,
+        rounding=a["rounding"],
+        bits=a["accumulator"],
+        low=low,
+        high=high,
+        prefix=setting.prefix,
     )
 
 

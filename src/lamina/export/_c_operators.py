@@ -1,25 +1,53 @@
 """Operator to C: one template for each operator of the table. Views (flatten, reshape) have none: they move nothing."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import partial
 
-from lamina.export import _c_elementwise, _c_multiply, _c_pooling
+from lamina.export import (
+    _c_activations,
+    _c_binary,
+    _c_coding,
+    _c_multiply,
+    _c_normalise,
+    _c_pooling,
+)
 from lamina.export._c_kernel import Kernel, Setting
 
+Template = Callable[[Setting], Kernel]
+
+
+def _family(function: Callable[..., Kernel], *names: str) -> dict[str, Template]:
+    """One template for several operators: it is told which."""
+    return {name: partial(function, name=name) for name in names}
+
+
 VIEWS = frozenset({"flatten", "reshape"})
-IN_PLACE = frozenset({"relu", "tanh", "sigmoid", "lookup", "piecewise_linear", "softmax", "log_softmax"})
-TEMPLATES: dict[str, Callable[[Setting], Kernel]] = {
+ACTIVATIONS = _family(_c_activations.activation, *_c_activations.EXPRESSIONS, "gelu") | {
+    "relu": _c_activations.relu,
+    "clip": _c_activations.clip,
+    "negate": _c_activations.negate,
+    "absolute": _c_activations.absolute,
+    "logical_not": _c_activations.logical_not,
+}
+TEMPLATES: Mapping[str, Template] = {
     "conv2d": _c_multiply.conv2d,
     "linear": _c_multiply.linear,
     "max_pool2d": _c_pooling.max_pool2d,
     "average_pool2d": _c_pooling.average_pool2d,
-    "relu": _c_elementwise.relu,
-    "tanh": _c_elementwise.tanh,
-    "sigmoid": _c_elementwise.sigmoid,
-    "softmax": _c_elementwise.softmax,
-    "log_softmax": _c_elementwise.log_softmax,
-    "add": _c_elementwise.add,
-    "quantise": _c_elementwise.quantise,
-    "dequantise": _c_elementwise.dequantise,
-    "lookup": _c_elementwise.lookup,
-    "piecewise_linear": _c_elementwise.piecewise_linear,
+    **ACTIVATIONS,
+    **_family(_c_binary.arithmetic, "add", "subtract", "multiply", "divide", "power"),
+    **_family(_c_binary.compared, "equal", "less", "less_or_equal", "greater", "greater_or_equal"),
+    **_family(_c_binary.logical, "logical_and", "logical_or", "logical_xor"),
+    "remainder": _c_binary.remainder,
+    "minimum": partial(_c_binary.extreme, comparison="<"),
+    "maximum": partial(_c_binary.extreme, comparison=">"),
+    "where": _c_binary.where,
+    "softmax": _c_normalise.softmax,
+    "log_softmax": _c_normalise.log_softmax,
+    "quantise": _c_coding.quantise,
+    "dequantise": _c_coding.dequantise,
+    "lookup": _c_coding.lookup,
+    "piecewise_linear": _c_coding.piecewise_linear,
 }
+IN_PLACE = frozenset({*ACTIVATIONS, "lookup", "piecewise_linear", "softmax", "log_softmax"})
+TAKES_CLIPPING = frozenset({"conv2d", "linear", "add", "subtract", "multiply"})

@@ -29,40 +29,41 @@ class Finish:
     helpers: tuple[str, ...] = ()
 
 
-def by_multiplier(m: NDArray[np.float32], y: Quantised, *, low: int, prefix: str) -> Finish:
-    """clip(rint((float)a m) + zero point), not below `low`, with one m or one per channel."""
+def by_multiplier(m: NDArray[np.float32], y: Quantised, *, low: int, high: int, prefix: str) -> Finish:
+    """clip(rint((float)a m) + zero point), within low..high, with one m or one per channel."""
     table: dict[str, Array] = {} if (m == m[0]).all() else {"multiplier": m}
     factor = "multiplier[k]" if table else real(m[0])
-    expression, helpers = nearest(f"(float)a * {factor}", y, low=low, prefix=prefix)
+    expression, helpers = nearest(f"(float)a * {factor}", y, low=low, high=high, prefix=prefix)
     return Finish(expression=expression, stored=table, helpers=helpers)
 
 
-def by_shift(shifts: list[int], y: Quantised, *, rounding: str, bits: int, low: int, prefix: str) -> Finish:
-    """clip(round(a / 2^shift) + zero point), not below `low`, with one shift or one per channel; a has `bits` bits."""
+def by_shift(shifts: list[int], y: Quantised, *, rounding: str, bits: int, low: int, high: int, prefix: str) -> Finish:
+    """clip(round(a / 2^shift) + zero point), within low..high, with one shift or one per channel; a has `bits` bits."""
     least, most = min(shifts), max(shifts)
     table: dict[str, Array] = {} if least == most else {"shift": np.array(shifts, np.int8)}
     k = "shift[k]" if table else str(least)
     width = 32 if bits <= 32 and y.bits <= _NARROW and least >= 1 and most <= 30 else 64
     helper = f"{'floor' if rounding == 'truncate' else 'round'}_shift{width}"
+    value = f"{prefix}_{helper}(a, {k}){plus(y.zero_point)}"
     return Finish(
-        expression=clipped(f"{prefix}_{helper}(a, {k}){plus(y.zero_point)}", y, width=width, low=low, prefix=prefix),
+        expression=clipped(value, y, width=width, low=low, high=high, prefix=prefix),
         stored=table,
         helpers=(helper, f"clip{width}"),
     )
 
 
-def nearest(value: str, y: Quantised, *, low: int, prefix: str) -> tuple[str, tuple[str, ...]]:
+def nearest(value: str, y: Quantised, *, low: int, high: int, prefix: str) -> tuple[str, tuple[str, ...]]:
     """clip(rint(value) + zero point) of a float expression, and the helpers it needs."""
     if y.bits <= _NARROW:
-        bounds = f"{real(low - y.zero_point)}, {real(y.high - y.zero_point)}"
+        bounds = f"{real(low - y.zero_point)}, {real(high - y.zero_point)}"
         return f"({ctype(y.storage)})({prefix}_nearest32({value}, {bounds}){plus(y.zero_point)})", ("nearest32",)
     inner = f"{prefix}_nearest64({value}){plus(y.zero_point)}"
-    return clipped(inner, y, width=64, low=low, prefix=prefix), ("nearest64", "clip64")
+    return clipped(inner, y, width=64, low=low, high=high, prefix=prefix), ("nearest64", "clip64")
 
 
-def clipped(value: str, y: Quantised, *, width: int, low: int, prefix: str) -> str:
+def clipped(value: str, y: Quantised, *, width: int, low: int, high: int, prefix: str) -> str:
     """`value` clipped to low..high and converted to the result's type."""
-    return f"({ctype(y.storage)}){prefix}_clip{width}({value}, {whole(low)}, {whole(y.high)})"
+    return f"({ctype(y.storage)}){prefix}_clip{width}({value}, {whole(low)}, {whole(high)})"
 
 
 def rescaled(
@@ -81,9 +82,20 @@ def rescaled(
     return f"{prefix}_{helper}({numerator}, {whole(by)})", (helper,)
 
 
-def saturated(value: str, y: Quantised, prefix: str) -> str:
-    """An int64 expression of centred integers, offset and clipped to `y`."""
-    return clipped(f"{value}{plus(y.zero_point)}", y, width=64, low=y.low, prefix=prefix)
+def product(
+    value: str, a: Quantised, b: Quantised, y: Quantised, rounding: str, prefix: str
+) -> tuple[str, tuple[str, ...]]:
+    """`value`, an exact product of centred integers, rounded to scale s_y: an int64 expression."""
+    if rounding == "float":
+        return f"{prefix}_nearest64((float){value} * {real(rules.multipliers(a, b, y)[0])})", ("nearest64",)
+    helper = "floor_shift64" if rounding == "truncate" else "round_shift64"
+    return f"{prefix}_{helper}({value}, {int(rules.accumulator_exponents(a, b, y)[0])})", (helper,)
+
+
+def saturated(value: str, y: Quantised, prefix: str, bounds: tuple[float, float] | None = None) -> str:
+    """An int64 expression of centred integers, offset and clipped to `y`, or to `bounds` inside it."""
+    low, high = (y.low, y.high) if bounds is None else (int(bounds[0]), int(bounds[1]))
+    return clipped(f"{value}{plus(y.zero_point)}", y, width=64, low=low, high=high, prefix=prefix)
 
 
 def plus(value: int) -> str:

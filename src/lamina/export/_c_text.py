@@ -28,8 +28,10 @@ def fill(template: str, **values: object) -> str:
 
 def real(value: Any, c_type: str = "float") -> str:
     """A float or double literal that reads back to `value`."""
+    if np.isinf(value):
+        return "INFINITY" if value > 0 else "-INFINITY"
     text = repr(float(value)) if c_type == "double" else str(np.float32(value))
-    if not any(c in text for c in ".e"):
+    if "." not in text and "e" not in text:
         text += ".0"
     return text if c_type == "double" else text + "f"
 

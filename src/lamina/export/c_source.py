@@ -11,25 +11,21 @@ its own. Every symbol starts with the network's name, so any number of networks 
 the integer core is exported: integers in, integers out, with scales and small conversion functions in the header.
 """
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from lamina.core import files
-from lamina.core.errors import Unsupported
 from lamina.core.units import MiB, si
-from lamina.export import _c_helpers, _c_host_test, _c_memory
+from lamina.export import _c_helpers, _c_host_test
 from lamina.export._c_header import header, signature
-from lamina.export._c_kernel import Kernel, Setting
-from lamina.export._c_memory import Plan, Step
+from lamina.export._c_memory import Plan
 from lamina.export._c_names import identifier
-from lamina.export._c_operators import TEMPLATES, VIEWS
+from lamina.export._c_part import Part, Unit
 from lamina.export._c_runner import run as run
 from lamina.export._c_text import ctype, fill, indent, initialiser
-from lamina.ir.check import site
-from lamina.ir.network import Array, Network
+from lamina.ir.network import Network
 from lamina.ir.transform import integer_core
 from lamina.ir.types import Float
 
@@ -37,7 +33,7 @@ ROWS = ("O4",)
 
 MOST_INLINE_BYTES = 4 * MiB
 _ALIGNMENT = 16  # bytes, of every array in NAME_weights.bin
-_FRAME_BYTES = 512  # of stack for calls, saved registers and spilled scalars, beside local arrays
+_PLACE = re.compile(r"@(\w+)@")  # a constant in the text, until it is known where constants lie
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -109,101 +105,16 @@ def _file_names(program: "_Program") -> list[str]:
 
 
 class _Program:
-    """Everything the source holds, gathered operation by operation."""
+    """The source file: the network's part, and where its constants lie."""
 
     def __init__(self, network: Network, name: str) -> None:
         self.network, self.name = network, name
-        self.plan = _c_memory.plan(network)
-        self.types = network.types
-        self.arrays: dict[str, Array] = {}  # C name -> stored numbers
-        self.functions: list[str] = []
-        self.calls: list[str] = []
-        self.helpers: set[str] = set()
-        self.stack_bytes = _FRAME_BYTES
-        largest = max(type_.size for type_ in self.types.values())
-        if largest >= 2**31:
-            raise Unsupported(
-                f"a value of {largest} numbers: exported C indexes with int, so fewer than 2^31 are needed"
-            )
-        for step in self.plan.steps:
-            if step.operation.operator not in VIEWS:
-                self._step(step)
-        self._copies()
+        self.unit = Unit(prefix=name)
+        self.part = Part(self.unit, network, stem=name, base="state->")
+        self.plan, self.stack_bytes = self.part.plan, self.part.stack_bytes
+        self.arrays = self.unit.arrays
         self.flash_bytes = sum(array.nbytes for array in self.arrays.values())
         self.offsets, self.blob = self._outside()
-
-    def _step(self, step: Step) -> None:
-        operation = step.operation
-        if operation.operator not in TEMPLATES:
-            known = ", ".join(TEMPLATES)
-            raise Unsupported(
-                f"operator {operation.operator!r} at {operation.name!r} has no C template: {known} have one"
-            )
-        result = step.result
-        name = f"{self.name}_op_{identifier(operation.name)}"
-        in_place = self.plan.root[result] == self.plan.root[operation.inputs[0]]
-        kernel = TEMPLATES[operation.operator](
-            Setting(
-                name=name,
-                prefix=self.name,
-                site=site(operation, self.types),
-                arrays=tuple(self.network.data(n) if n in self.network.constants else None for n in operation.inputs),
-                relu=step.relu is not None,
-                in_place=in_place,
-            )
-        )
-        self.helpers.update(kernel.helpers)
-        self.stack_bytes = max(self.stack_bytes, _FRAME_BYTES + kernel.stack_bytes)
-        reads = () if in_place else kernel.reads
-        self._function(name, step, kernel, reads)
-        arguments = [self._address(operation.inputs[i]) for i in reads]
-        arguments += [self._constant(f"{name}_{parameter}", array) for parameter, array in kernel.stored.items()]
-        self.calls.append(f"{name}({', '.join([*arguments, self._address(result)])});")
-
-    def _function(self, name: str, step: Step, kernel: Kernel, reads: tuple[int, ...]) -> None:
-        # inputs that overlap nothing may be `restrict`; two operands of an addition may be one value
-        restrict = "" if len(reads) > 1 else "restrict "
-        parameters = [f"const {self._type(step.operation.inputs[i])} *{restrict}x{at}" for at, i in enumerate(reads)]
-        parameters += [f"const {ctype(array.dtype)} *restrict {key}" for key, array in kernel.stored.items()]
-        parameters.append(f"{self._type(step.result)} *{'' if not reads else restrict}y")
-        title = f"/* {step.operation.operator}: {self._shapes(step)} */"
-        self.functions.append(
-            f"{kernel.before}\n{title}\nstatic void {name}({', '.join(parameters)})\n{{\n{indent(kernel.body)}\n}}\n"
-        )
-
-    def _shapes(self, step: Step) -> str:
-        source, result = (self.types[v].shape for v in (step.operation.inputs[0], step.result))
-        return f"{list(source)} -> {list(result)}" + (", relu" if step.relu else "")
-
-    def _copies(self) -> None:
-        """Outputs that are not written by the operation that makes them: inputs, constants, second names."""
-        for output, value in self.network.outputs.items():
-            root = self.plan.root[value]
-            if self.plan.written.get(root) != output:
-                size = f"{self.types[value].size} * sizeof *out_{identifier(output)}"
-                self.calls.append(f"memcpy(out_{identifier(output)}, {self._address(value)}, {size});")
-
-    def _type(self, value: str) -> str:
-        return ctype(self.types[value].element.storage)
-
-    def _address(self, value: str) -> str:
-        root = self.plan.root[value]
-        if root in self.network.inputs:
-            return f"in_{identifier(root)}"
-        if root in self.network.constants:
-            return self._constant(f"{self.name}_value_{identifier(root)}", self.network.data(root))
-        if root in self.plan.written:
-            return f"out_{identifier(self.plan.written[root])}"
-        slot = self.plan.slots[root]
-        own = np.dtype(self.types[value].element.storage).kind != "u"
-        cast = "" if own else f"({self._type(value)} *)"
-        place = f"state->{slot.kind} + {slot.offset}"
-        return f"{cast}({place})" if cast else place
-
-    def _constant(self, name: str, array: Array) -> str:
-        """The expression that points to a stored array, registered under `name`."""
-        self.arrays[name] = array
-        return f"@{name}@"
 
     def _outside(self) -> tuple[dict[str, int], bytes | None]:
         """Where each array lies in the binary file, and that file; nothing where constants stay in the source."""
@@ -216,10 +127,13 @@ class _Program:
             blob += array.astype(array.dtype.newbyteorder("<")).tobytes()
         return offsets, bytes(blob)
 
-    def _where(self, name: str, array: Array) -> str:
+    def _where(self, found: re.Match[str]) -> str:
+        """What stands for a constant's name between two @."""
+        name = found[1]
         if self.blob is None:
             return name
-        return f"(const {ctype(array.dtype)} *)(const void *)({self.name}_weights + {self.offsets[name]})"
+        type_ = ctype(self.arrays[name].dtype)
+        return f"(const {type_} *)(const void *)({self.name}_weights + {self.offsets[name]})"
 
     def source(self) -> str:
         """The text of NAME.c."""
@@ -228,9 +142,8 @@ class _Program:
             for name, array in self.arrays.items()
             if self.blob is None
         ]
-        body = "\n".join(self.calls)
-        for name, array in self.arrays.items():
-            body = body.replace(f"@{name}@", self._where(name, array))
+        body = _PLACE.sub(self._where, "\n".join(self.part.calls))
+        functions = _PLACE.sub(self._where, "\n".join(self.unit.functions))
         if self.blob is not None:
             body = f"if ({self.name}_weights == NULL) {{\n    return -1;\n}}\n{body}"
         if not self.plan.slots:
@@ -238,11 +151,11 @@ class _Program:
         return fill(
             _SOURCE,
             name=self.name,
-            exact="" if all(isinstance(t.element, Float) for t in self.types.values()) else _EXACT,
+            exact="" if all(isinstance(t.element, Float) for t in self.network.types.values()) else _EXACT,
             weights="" if self.blob is None else fill(_WEIGHTS, name=self.name, size=len(self.blob)),
             arrays="\n".join(arrays),
-            helpers=_c_helpers.functions(self.name, self.helpers),
-            functions="\n".join(self.functions),
+            helpers=_c_helpers.functions(self.name, self.unit.helpers),
+            functions=functions,
             signature=signature(self.network, self.name, state=True),
             static_signature=signature(self.network, self.name, state=False),
             body=indent(body),

@@ -1,0 +1,62 @@
+"""Between real numbers and their codes, in C.
+
+quantise dequantise     y[i] = clip(rint(x[i] / s) + z)       and s (x[i] - z)
+lookup                  y[i] = table[x[i] - low]              in place, as the other two where the sizes are the same
+piecewise_linear        the last segment whose start is <= x
+cast                    to a float, an integer cut toward zero, or a truth value
+"""
+
+from lamina.core.errors import Unsupported
+from lamina.export._c_activations import each
+from lamina.export._c_kernel import Kernel, Setting
+from lamina.export._c_requantise import clipped, nearest, plus
+from lamina.export._c_text import fill, real
+from lamina.ir.operators._table import stored
+from lamina.ir.types import Fixed
+
+_SEGMENTS = """\
+for (int i = 0; i < $n; ++i) {
+    const $wide v = $x[i];
+    int segment = 0;
+    while (segment < $last && starts[segment + 1] <= v) {
+        ++segment;
+    }
+    y[i] = $value;
+}
+"""
+
+
+def quantise(setting: Setting) -> Kernel:
+    y = stored(setting.y)
+    value, helpers = nearest(f"(float)v / {real(y.scale[0])}", y, low=y.low, high=y.high, prefix=setting.prefix)
+    return each(setting, value, helpers)
+
+
+def dequantise(setting: Setting) -> Kernel:
+    x = stored(setting.x)
+    centred = f"((int64_t)v{plus(-x.zero_point)})" if x.bits > 16 else f"((int32_t)v{plus(-x.zero_point)})"
+    return each(setting, f"(float){centred} * {real(x.scale[0])}")
+
+
+def lookup(setting: Setting) -> Kernel:
+    x = stored(setting.x)
+    table = setting.arrays[1]
+    if table is None:
+        raise Unsupported(f"{setting.name}: a table that the network computes: exported C takes it from a constant")
+    return each(setting, f"table[v{plus(-x.low)}]", stored={"table": table})
+
+
+def piecewise_linear(setting: Setting) -> Kernel:
+    x = setting.x.element
+    assert isinstance(x, Fixed)
+    starts, slopes, intercepts = setting.arrays[1:]
+    if starts is None or slopes is None or intercepts is None:
+        raise Unsupported(f"{setting.name}: segments that the network computes: exported C takes them from constants")
+    width = 32 if x.bits <= 16 else 64
+    line = f"((slopes[segment] * v) >> {x.fraction_bits}) + intercepts[segment]"
+    body = fill(
+        _SEGMENTS, n=setting.y.size, x=setting.source, wide=f"int{width}_t", last=len(starts) - 1,
+        value=clipped(line, x, width=width, low=x.low, high=x.high, prefix=setting.prefix),
+    )  # fmt: skip
+    tables = {"starts": starts, "slopes": slopes, "intercepts": intercepts}
+    return Kernel(reads=(0,), body=body, stored=tables, helpers=(f"clip{width}",))
