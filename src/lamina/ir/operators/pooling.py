@@ -61,7 +61,7 @@ def _filled_shape(shapes: Sequence[Shape], attributes: Attributes) -> Shape:
         size, dilation = shapes[0][2 + axis], attributes["dilation"][axis]
         last = (shape[2 + axis] - 1) * attributes["stride"][axis] - before
         if (before or after) and (dilation > size or last >= size):
-            raise BadInput(f"a window of dilation {attributes['dilation']} would see padding alone: nothing to choose")
+            raise BadInput(f"a window of dilation {attributes['dilation']} would see padding alone: the maximum of nothing")
     return shape
 
 
