@@ -153,7 +153,7 @@ class _Reader:
         if any(size < 1 or stride < 0 for size, stride in zip(sizes, strides, strict=True)):
             raise BadInput(f"a tensor of sizes {sizes} and strides {strides}")
         last = offset + sum((size - 1) * stride for size, stride in zip(sizes, strides, strict=True))
-        if offset < 0 or last >= storage.size or prod(sizes) > max(storage.size, 2**16):
+        if offset < 0 or last >= storage.size or prod(sizes) > max(storage.size, 2**10):
             raise BadInput(f"a tensor of sizes {sizes} and strides {strides} leaves its storage of {storage.size}")
         steps = [stride * dtype.itemsize for stride in strides]
         return np.lib.stride_tricks.as_strided(storage[offset:], sizes, steps, writeable=False)
