@@ -75,7 +75,8 @@ def gradients(
 def update(state: State, given: Mapping[str, Tensor], learning_rate: float) -> State:
     """Move the weights by the gradients `given`, in place; a weight without a gradient stays. The same `state`."""
     for name, parameter in state.parameters.items():
-        parameter.grad = given.get(name)
+        if parameter.grad is not (gradient := given.get(name)):  # assigning costs more than looking
+            parameter.grad = gradient
     for group in state.optimiser.param_groups:
         group["lr"] = learning_rate
     state.optimiser.step()
