@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 import lamina.export
 from lamina.core.errors import BadInput, Unsupported
+from lamina.export import _c_part
 from lamina.export._c_operators import TEMPLATES, VIEWS
 from lamina.ir import Constant, Fixed, Float, Integer, Network, Operation, Type
 from lamina.ir import integers as rules
@@ -199,17 +200,20 @@ def test_outputs_that_are_inputs_constants_or_named_twice(tmp_path: Path) -> Non
     compare(library.run(0, inputs), network.run(inputs), network)
 
 
-def test_what_c_cannot_say_is_refused(tmp_path: Path) -> None:
+def test_what_c_cannot_say_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     two = Type(shape=(2, 2))
-    computed = Network(
-        name="computed",
-        inputs={"x": two, "w": two},
+    without = {name: template for name, template in TEMPLATES.items() if name != "softmax"}
+    monkeypatch.setattr(_c_part, "TEMPLATES", without)
+    unknown = Network(
+        name="unknown",
+        inputs={"x": two},
         constants={},
-        operations=(Operation(operator="linear", inputs=("x", "w"), outputs={"y": two}),),
+        operations=(Operation(operator="softmax", inputs=("x",), outputs={"y": two}),),
         outputs={"y": "y"},
     )
-    with pytest.raises(Unsupported, match="constants"):
-        lamina.export.c(computed, tmp_path)
+    with pytest.raises(Unsupported, match="'softmax' at 'y' has no C template"):
+        lamina.export.c(unknown, tmp_path)
+    assert not [*tmp_path.iterdir()]
     shapes_only = Network(
         name="empty",
         inputs={"x": two},

@@ -10,9 +10,9 @@ from lamina.core.errors import Unsupported
 from lamina.export._c_activations import each
 from lamina.export._c_kernel import Kernel, Setting
 from lamina.export._c_requantise import clipped, nearest, plus
-from lamina.export._c_text import fill, real
+from lamina.export._c_text import ctype, fill, real, whole
 from lamina.ir.operators._table import stored
-from lamina.ir.types import Fixed
+from lamina.ir.types import BOOL, Fixed, Float
 
 _SEGMENTS = """\
 for (int i = 0; i < $n; ++i) {
@@ -60,3 +60,19 @@ def piecewise_linear(setting: Setting) -> Kernel:
     )  # fmt: skip
     tables = {"starts": starts, "slopes": slopes, "intercepts": intercepts}
     return Kernel(reads=(0,), body=body, stored=tables, helpers=(f"clip{width}",))
+
+
+def cast(setting: Setting) -> Kernel:
+    x, y = setting.x.element, setting.y.element
+    to, prefix = ctype(y.storage), setting.prefix
+    if isinstance(y, Float):
+        return each(setting, f"({to})v")
+    if y == BOOL:
+        return each(setting, "(uint8_t)(v != 0)")
+    if isinstance(x, Float):
+        value = f"({to}){prefix}_truncated((double)v, {whole(y.low)}, {whole(y.high)})"
+        return each(setting, value, ("truncated",))
+    if y.bits in (8, 16, 32, 64):
+        return each(setting, f"({to})v")
+    low, sign = f"((int64_t)v & {whole((1 << y.bits) - 1)})", whole(1 << (y.bits - 1))
+    return each(setting, f"({to})(({low} ^ {sign}) - {sign})" if y.low else f"({to}){low}")

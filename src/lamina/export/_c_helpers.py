@@ -134,6 +134,95 @@ static inline float ${p}_exp32(float v)
     return v < -87.3f ? 0.0f : v > 88.7228f ? INFINITY : p * scale * 2.0f;
 }
 """,
+    "place": """
+/* an index into `size` places, negative ones from the end; one outside becomes the nearest inside */
+static int ${p}_place(int64_t index, int size)
+{
+    const int64_t at = index < 0 ? index + size : index;
+    return at < 0 ? 0 : at < size ? (int)at : size - 1;
+}
+""",
+    "plus64": """
+/* a + b, the low 64 bits */
+static int64_t ${p}_plus64(int64_t a, int64_t b)
+{
+    return (int64_t)((uint64_t)a + (uint64_t)b);
+}
+""",
+    "minus64": """
+/* a - b, the low 64 bits */
+static int64_t ${p}_minus64(int64_t a, int64_t b)
+{
+    return (int64_t)((uint64_t)a - (uint64_t)b);
+}
+""",
+    "times64": """
+/* a b, the low 64 bits */
+static int64_t ${p}_times64(int64_t a, int64_t b)
+{
+    return (int64_t)((uint64_t)a * (uint64_t)b);
+}
+""",
+    "quotient": """
+/* a / b toward zero; 0 where b is 0 */
+static int64_t ${p}_quotient(int64_t a, int64_t b)
+{
+    return b == 0 ? 0 : b == -1 ? (int64_t)(0 - (uint64_t)a) : a / b;
+}
+""",
+    "remains": """
+/* what a / b toward zero leaves: the sign of a; 0 where b is 0 */
+static int64_t ${p}_remains(int64_t a, int64_t b)
+{
+    return b == 0 || b == -1 ? 0 : a % b;
+}
+""",
+    "modulo": """
+/* what the floor of a / b leaves: the sign of b; 0 where b is 0 */
+static int64_t ${p}_modulo(int64_t a, int64_t b)
+{
+    const int64_t rest = b == 0 || b == -1 ? 0 : a % b;
+    return rest != 0 && (rest < 0) != (b < 0) ? rest + b : rest;
+}
+""",
+    "remainder32": """
+/* what the floor of a / b leaves: the sign of b */
+static float ${p}_remainder32(float a, float b)
+{
+    const float rest = fmodf(a, b);
+    return rest != 0.0f && (rest < 0.0f) != (b < 0.0f) ? rest + b : rest;
+}
+""",
+    "remainder64": """
+/* what the floor of a / b leaves: the sign of b */
+static double ${p}_remainder64(double a, double b)
+{
+    const double rest = fmod(a, b);
+    return rest != 0.0 && (rest < 0.0) != (b < 0.0) ? rest + b : rest;
+}
+""",
+    "truncated": """
+/* v toward zero, within low..high; not a number gives 0 */
+static int64_t ${p}_truncated(double v, int64_t low, int64_t high)
+{
+    return v != v ? 0 : v >= (double)high ? high : v <= (double)low ? low : (int64_t)v;
+}
+""",
+    "philox": """
+/* ten rounds of Philox 4x32 */
+static void ${p}_philox(uint32_t word[4], uint32_t key0, uint32_t key1)
+{
+    for (int round = 0; round < 10; ++round) {
+        const uint64_t a = (uint64_t)word[0] * 0xD2511F53u, b = (uint64_t)word[2] * 0xCD9E8D57u;
+        word[0] = (uint32_t)(b >> 32) ^ word[1] ^ key0;
+        word[1] = (uint32_t)b;
+        word[2] = (uint32_t)(a >> 32) ^ word[3] ^ key1;
+        word[3] = (uint32_t)a;
+        key0 += 0x9E3779B9u;
+        key1 += 0xBB67AE85u;
+    }
+}
+""",
     "clip32": """
 static int32_t ${p}_clip32(int32_t v, int32_t low, int32_t high)
 {

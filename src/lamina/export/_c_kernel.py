@@ -38,7 +38,9 @@ class Setting:
     arrays: tuple[Array | None, ...]  # per operand: its numbers where it is a constant
     bounds: tuple[float, float] | None = None  # a clipping that the operation takes over: stored integers or reals
     in_place: bool = False  # result and first operand share their place
-    nested: Callable[[Network], Nested] | None = None  # makes a body network a function
+    nested: Callable[[Network, int], Nested] | None = (
+        None  # makes a body a function; inputs from that place on are captured
+    )
 
     @property
     def x(self) -> Type:

@@ -10,20 +10,15 @@ are not stored. An integer linear layer keeps its rows: a row times the input is
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 
 import numpy as np
 
-from lamina.core.errors import Unsupported
-from lamina.export._c_activations import bounded, within
+from lamina.export import _c_computed
 from lamina.export._c_kernel import Kernel, Setting
 from lamina.export._c_lanes import Lanes, lanes
-from lamina.export._c_requantise import Finish, by_multiplier, by_shift, plus
+from lamina.export._c_sums import Sums, packed_sums
 from lamina.export._c_text import ctype, fill, indent
-from lamina.ir import integers as rules
 from lamina.ir.network import Array
-from lamina.ir.operators._table import stored
-from lamina.ir.operators.multiply import fraction_bits, shifts
 from lamina.ir.types import Float
 
 BLOCK = 8  # channels whose weights lie side by side
@@ -144,29 +139,11 @@ $calls
 """
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Arithmetic:
-    """What differs between the number systems; `k` is the channel, `v` the input, `w` the weight, `a` the sum."""
-
-    weights: Array
-    acc: str  # C type of the sum
-    zero: str  # what is taken from every input
-    bias: str  # with a place $k; empty where there is none
-    shift: str  # of every product
-    result: str
-    stored: Mapping[str, Array] = field(default_factory=dict)  # bias and tables
-    helpers: tuple[str, ...] = ()
-
-    def load(self, at: str) -> str:
-        return f"(({self.acc}){at}{self.zero})"
-
-    def product(self, v: str, w: str) -> str:
-        return f"({v} * {w}){self.shift}" if self.shift else f"{v} * {w}"
-
-
 def conv2d(setting: Setting) -> Kernel:
+    if any(array is None for array in setting.arrays[1:]):
+        return _c_computed.conv2d(setting)
     x, y = setting.site.inputs[0], setting.site.outputs[0]
-    arithmetic = _arithmetic(setting)
+    arithmetic = packed_sums(setting)
     vector = lanes(arithmetic.acc, arithmetic.weights.dtype, setting.prefix)
     k, c, r, s = arithmetic.weights.shape
     p, q = y.shape[2:]
@@ -200,7 +177,7 @@ def _columns(edges: list[tuple[int, int]], kb: int, places: Mapping[str, object]
     return tiles + "".join(fill(_EDGE, kb=kb, begin=begin, end=end, **places) for begin, end in edges)
 
 
-def _span(arithmetic: _Arithmetic, vector: Lanes, kb: int, places: Mapping[str, object]) -> str:
+def _span(arithmetic: Sums, vector: Lanes, kb: int, places: Mapping[str, object]) -> str:
     """The function of `qb` neighbouring columns."""
     qb, sq, start = int(str(places["qb"])), places["sq"], "0"
     if arithmetic.bias:
@@ -217,7 +194,9 @@ def _span(arithmetic: _Arithmetic, vector: Lanes, kb: int, places: Mapping[str, 
 
 
 def linear(setting: Setting) -> Kernel:
-    arithmetic = _arithmetic(setting)
+    if any(array is None for array in setting.arrays[1:]):
+        return _c_computed.linear(setting)
+    arithmetic = packed_sums(setting)
     if not isinstance(setting.site.inputs[0].element, Float):
         return _rows(setting, arithmetic)
     k, c = arithmetic.weights.shape
@@ -240,7 +219,7 @@ def linear(setting: Setting) -> Kernel:
     return _blocked(setting, arithmetic, vector, before, groups=1, x_size=c, sums=vector.most)
 
 
-def _rows(setting: Setting, arithmetic: _Arithmetic) -> Kernel:
+def _rows(setting: Setting, arithmetic: Sums) -> Kernel:
     k, c = arithmetic.weights.shape
     body = fill(
         _ROWS, n=setting.site.outputs[0].size // k, k=k, c=c, acc=arithmetic.acc,
@@ -272,7 +251,7 @@ def _blocks(k: int) -> list[int]:
 
 
 def _blocked(
-    setting: Setting, arithmetic: _Arithmetic, vector: Lanes, before: list[str], *, groups: int, x_size: int, sums: int
+    setting: Setting, arithmetic: Sums, vector: Lanes, before: list[str], *, groups: int, x_size: int, sums: int
 ) -> Kernel:
     """The loops over examples, groups and blocks that call the functions `before`."""
     weights, y = arithmetic.weights, setting.site.outputs[0]
@@ -306,77 +285,10 @@ def _packed(weights: Array, groups: int, *, beyond: int) -> Array:
     return np.concatenate([*parts, np.zeros(beyond, weights.dtype)])
 
 
-def _parameters(setting: Setting, arithmetic: _Arithmetic, *, y: str = "y") -> tuple[str, str]:
+def _parameters(setting: Setting, arithmetic: Sums, *, y: str = "y") -> tuple[str, str]:
     """Parameters and arguments of a block's function: input, packed weights, tables, result."""
     x_type, y_type = (ctype(t.element.storage) for t in (setting.site.inputs[0], setting.site.outputs[0]))
     names = [("x", x_type), ("w", ctype(arithmetic.weights.dtype))]
     names += [(name, ctype(data.dtype)) for name, data in arithmetic.stored.items()]
     params = [f"const {kind} *restrict {name}" for name, kind in names]
     return ", ".join([*params, f"{y_type} *restrict y"]), ", ".join([*(name for name, _ in names), y])
-
-
-def _arithmetic(setting: Setting) -> _Arithmetic:
-    weights, bias = (*setting.arrays[1:], None)[:2]
-    if weights is None or (bias is None and len(setting.arrays) > 2):
-        raise Unsupported(
-            f"{setting.name}: weights or a bias that the network computes: exported C takes them from constants"
-        )
-    if not isinstance(setting.site.inputs[0].element, Float):
-        return _integer_arithmetic(setting, weights, bias)
-    return _Arithmetic(
-        weights=weights,
-        acc=ctype(weights.dtype),
-        zero="",
-        bias="" if bias is None else "bias[$k]",
-        shift="",
-        result=bounded(setting, "a"),
-        stored={} if bias is None else {"bias": bias},
-    )
-
-
-def _integer_arithmetic(setting: Setting, weights: Array, bias: Array | None) -> _Arithmetic:
-    x, w = (stored(t) for t in setting.site.inputs[:2])
-    a = setting.site.attributes
-    bits, zero = int(a["accumulator"]), x.zero_point
-    if weights.ndim == 2 and zero and (folded := _folded(setting, weights, bias)) is not None:
-        bias, zero = folded, 0
-    dropped = fraction_bits(w) if a["products"] == "truncated" else 0
-    end = _finish(setting)
-    narrower = "" if bias is None or bias.dtype.itemsize * 8 <= bits else f"(int{bits}_t)"
-    return _Arithmetic(
-        weights=weights,
-        acc=f"int{bits}_t",
-        zero=plus(-zero),
-        bias="" if bias is None else f"{narrower}bias[$k]",
-        shift=f" >> {dropped}" if dropped else "",
-        result=end.expression,
-        stored={**({} if bias is None else {"bias": bias}), **end.stored},
-        helpers=end.helpers,
-    )
-
-
-def _finish(setting: Setting) -> Finish:
-    x, w, y = (stored(t) for t in (*setting.site.inputs[:2], setting.site.outputs[0]))
-    a = setting.site.attributes
-    low, high = within(setting, y)
-    if a["rounding"] == "float":
-        return by_multiplier(rules.multipliers(x, w, y), y, low=low, high=high, prefix=setting.prefix)
-    return by_shift(
-        shifts(setting.site),
-        y,
-        rounding=a["rounding"],
-        bits=a["accumulator"],
-        low=low,
-        high=high,
-        prefix=setting.prefix,
-    )
-
-
-def _folded(setting: Setting, weights: Array, bias: Array | None) -> Array | None:
-    """The bias that takes over the input's zero point, b - z sum w, where no sum of plain x w can then overflow."""
-    x = stored(setting.site.inputs[0])
-    rows = weights.astype(np.int64)
-    moved = -x.zero_point * rows.sum(axis=1) + (0 if bias is None else bias.astype(np.int64))
-    reach = np.abs(rows).sum(axis=1) * max(-x.low, x.high) + np.abs(moved)
-    fits = setting.site.attributes["products"] == "exact" and reach.max() < 2**31
-    return moved.astype(np.int32) if fits else None

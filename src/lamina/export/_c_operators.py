@@ -7,9 +7,16 @@ from lamina.export import (
     _c_activations,
     _c_binary,
     _c_coding,
+    _c_computed,
+    _c_indexing,
+    _c_move,
     _c_multiply,
     _c_normalise,
     _c_pooling,
+    _c_random,
+    _c_resize,
+    _c_scan,
+    _c_transposed,
 )
 from lamina.export._c_kernel import Kernel, Setting
 
@@ -32,7 +39,12 @@ ACTIVATIONS = _family(_c_activations.activation, *_c_activations.EXPRESSIONS, "g
 TEMPLATES: Mapping[str, Template] = {
     "conv2d": _c_multiply.conv2d,
     "linear": _c_multiply.linear,
+    "matmul": _c_computed.matmul,
+    "conv_transpose2d": _c_transposed.conv_transpose2d,
+    "scan": _c_scan.scan,
     "max_pool2d": _c_pooling.max_pool2d,
+    "max_pool2d_switches": _c_pooling.max_pool2d_switches,
+    "max_unpool2d": _c_indexing.max_unpool2d,
     "average_pool2d": _c_pooling.average_pool2d,
     **ACTIVATIONS,
     **_family(_c_binary.arithmetic, "add", "subtract", "multiply", "divide", "power"),
@@ -48,6 +60,20 @@ TEMPLATES: Mapping[str, Template] = {
     "dequantise": _c_coding.dequantise,
     "lookup": _c_coding.lookup,
     "piecewise_linear": _c_coding.piecewise_linear,
+    "cast": _c_coding.cast,
+    "transpose": _c_move.transpose,
+    "concatenate": _c_move.concatenate,
+    "slice": _c_move.slice_,
+    "pad": _c_move.pad,
+    "expand": _c_move.expand,
+    "tile": _c_move.tile,
+    "gather": _c_indexing.gather,
+    "gather_elements": _c_indexing.gather_elements,
+    "gather_nd": _c_indexing.gather_nd,
+    "scatter_elements": _c_indexing.scatter_elements,
+    "scatter_nd": _c_indexing.scatter_nd,
+    "resize": _c_resize.resize,
+    "uniform": _c_random.uniform,
 }
 IN_PLACE = frozenset({*ACTIVATIONS, "lookup", "piecewise_linear", "softmax", "log_softmax"})
-TAKES_CLIPPING = frozenset({"conv2d", "linear", "add", "subtract", "multiply"})
+TAKES_CLIPPING = frozenset({"conv2d", "linear", "add", "subtract", "multiply", "matmul", "conv_transpose2d"})

@@ -100,12 +100,10 @@ class Part:
         )
         return name, TEMPLATES[operation.operator](setting)
 
-    def _nested(self, operation: Operation, name: str, body: Network) -> Nested:
-        """`body` as a function `NAME_body`; what it captures of constants becomes its own."""
+    def _nested(self, operation: Operation, name: str, body: Network, first: int) -> Nested:
+        """`body` as a function `NAME_body`; constants that it captures, at inputs from `first` on, become its own."""
         given = dict(zip(body.inputs, operation.inputs, strict=True))
-        carried = set(body.carry.values())
-        first = len(carried) + int(str(operation.attributes.get("sequences", 0)))
-        captured = {inner for at, inner in enumerate(body.inputs) if at >= first}
+        captured = [*body.inputs][first:]
         outside = self.network.constants
         constants = {n: outside[o] for n, o in given.items() if n in captured and o in outside}
         inputs = {n: t for n, t in body.inputs.items() if n not in constants}

@@ -82,6 +82,19 @@ def rescaled(
     return f"{prefix}_{helper}({numerator}, {whole(by)})", (helper,)
 
 
+def averaged(
+    value: str, count: str, x: Quantised, y: Quantised, *, rounding: str, prefix: str
+) -> tuple[str, tuple[str, ...]]:
+    """As `rescaled`, with a divisor that C counts: an expression of type int."""
+    if rounding == "float":
+        factor = f"({real(x.scale[0])} / (float){count} / {real(y.scale[0])})"
+        return f"{prefix}_nearest64((float){value} * {factor})", ("nearest64",)
+    shift = rules.exponent(y.scale[0]) - rules.exponent(x.scale[0])
+    helper = "floor_divide" if rounding == "truncate" else "divide"
+    numerator, divisor = whole(1 << max(-shift, 0)), whole(1 << max(shift, 0))
+    return f"{prefix}_{helper}((int64_t){value} * {numerator}, (int64_t){count} * {divisor})", (helper,)
+
+
 def product(
     value: str, a: Quantised, b: Quantised, y: Quantised, rounding: str, prefix: str
 ) -> tuple[str, tuple[str, ...]]:
