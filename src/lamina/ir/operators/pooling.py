@@ -34,6 +34,7 @@ from lamina.ir.operators.multiply import output_size, windows
 from lamina.ir.types import Float
 
 ATTRIBUTES: dict[str, Any] = {"kernel": tuple, "stride": tuple, "padding": (0, 0, 0, 0), "dilation": (1, 1)}
+MOST_COUNTED = 2**16  # windows that a shape rule looks at one by one
 
 
 def _shape(shapes: Sequence[Shape], attributes: Attributes) -> Shape:
@@ -51,17 +52,14 @@ def _shape(shapes: Sequence[Shape], attributes: Attributes) -> Shape:
 
 
 def _filled_shape(shapes: Sequence[Shape], attributes: Attributes) -> Shape:
-    """As `_shape`; and every window sees a number.
-
-    Taps no further apart than the input is long cannot jump over it, so the last window has to start inside.
-    """
+    """As `_shape`; and every window sees a number: taps no further apart than the input is long cannot all miss it."""
     shape = _shape(shapes, attributes)
     for axis in (0, 1):
-        before, after = attributes["padding"][2 * axis : 2 * axis + 2]
-        size, dilation = shapes[0][2 + axis], attributes["dilation"][axis]
-        last = (shape[2 + axis] - 1) * attributes["stride"][axis] - before
-        if (before or after) and (dilation > size or last >= size):
-            raise BadInput(f"a window of dilation {attributes['dilation']} would see padding alone: the maximum of nothing")
+        far = attributes["dilation"][axis] > shapes[0][2 + axis] and any(attributes["padding"][2 * axis : 2 * axis + 2])
+        if far and (shape[2 + axis] > MOST_COUNTED or not _inside(shapes[0], attributes, axis).all()):
+            raise BadInput(
+                f"a window of dilation {attributes['dilation']} would see padding alone: the maximum of nothing"
+            )
     return shape
 
 
@@ -114,32 +112,34 @@ def _unpool_elements(site: Site) -> None:
     index(site.inputs[1].element, "switches")
 
 
-def _inside(shape: Shape, attributes: Attributes) -> Array:
-    """How many numbers each window of x, of `shape`, sees: [p, q]."""
-    (top, bottom, left, right), strides = attributes["padding"], attributes["stride"]
-    counts = []
-    for axis, (before, after) in enumerate(((top, bottom), (left, right))):
-        size, kernel, dilation = shape[2 + axis], attributes["kernel"][axis], attributes["dilation"][axis]
-        places = output_size(size, before, after, kernel, strides[axis], dilation)
-        start = np.arange(places) * strides[axis] - before
-        first = np.maximum(-(start // dilation), 0)  # the first tap at 0 or behind it
-        last = np.minimum((size - 1 - start) // dilation, kernel - 1)
-        counts.append(last - first + 1)
-    return np.asarray(counts[0][:, None] * counts[1])
+def _inside(shape: Shape, attributes: Attributes, axis: int) -> Array:
+    """How many places inside x, of `shape`, each window sees along its height (axis 0) or width."""
+    before, after = attributes["padding"][2 * axis : 2 * axis + 2]
+    size, kernel = shape[2 + axis], attributes["kernel"][axis]
+    stride, dilation = attributes["stride"][axis], attributes["dilation"][axis]
+    start = np.arange(output_size(size, before, after, kernel, stride, dilation)) * stride - before
+    first = np.maximum(-(start // dilation), 0)  # the first tap at 0 or behind it
+    last = np.minimum((size - 1 - start) // dilation, kernel - 1)
+    return np.asarray(np.maximum(last - first + 1, 0))
+
+
+def _divisors(shape: Shape, attributes: Attributes) -> Array:
+    """What the sum of each window is divided by: [p, q], or [1, 1]."""
+    if attributes["include_padding"]:
+        return np.full((1, 1), prod(attributes["kernel"]))
+    return np.asarray(_inside(shape, attributes, 0)[:, None] * _inside(shape, attributes, 1))
 
 
 def _average(arrays: Sequence[Array], attributes: Attributes) -> Array:
     x = arrays[0]
     sums = windows(x, attributes["kernel"], attributes, 0).sum(axis=(4, 5), dtype=x.dtype)
-    inside = None if attributes["include_padding"] else _inside(x.shape, attributes)
-    return np.asarray(sums / (x.dtype.type(prod(attributes["kernel"])) if inside is None else inside.astype(x.dtype)))
+    return np.asarray(sums / _divisors(x.shape, attributes).astype(x.dtype))
 
 
 def _average_integers(arrays: Sequence[Array], site: Site) -> Array:
     x, y, attributes = stored(site.inputs[0]), stored(site.outputs[0]), site.attributes
     sums = windows(arrays[0] - x.zero_point, attributes["kernel"], attributes, 0).sum(axis=(4, 5))
-    whole = np.full(sums.shape[2:], prod(attributes["kernel"]))
-    divisors = whole if attributes["include_padding"] else _inside(arrays[0].shape, attributes)
+    divisors = np.broadcast_to(_divisors(arrays[0].shape, attributes), sums.shape[2:])
     scaled = np.empty_like(sums)
     for divisor in np.unique(divisors).tolist():
         here = divisors == divisor
