@@ -13,7 +13,6 @@ One meaning for floats and integers: stored numbers move. Only the constant that
 """
 
 from collections.abc import Sequence
-from math import isnan
 
 import numpy as np
 
@@ -87,8 +86,6 @@ def _pad_shape(shapes: Sequence[Shape], attributes: Attributes) -> Shape:
         raise BadInput(f"padding {before} before and {after} after: none is negative; slice instead")
     if attributes["mode"] not in MODES:
         raise BadInput(f"mode {one_line(attributes['mode'], 40)!r}: {', '.join(MODES)} are allowed")
-    if isnan(attributes["value"]):
-        raise BadInput("a value of NaN pads nothing")
     return bounded([size + b + a for size, b, a in zip(shapes[0], before, after, strict=True)])
 
 
@@ -108,7 +105,8 @@ def fill(value: float, element: Element) -> int | float:
     if isinstance(element, Float):
         return value
     if plain(element):  # exactly: float32, in which others are quantised, has 24 bits
-        return min(max(round(min(max(value, -(2.0**62)), 2.0**62)), element.low), element.high)
+        inside = min(max(value, element.low), element.high)
+        return inside if isinstance(inside, int) else round(inside)
     return int(rules.quantise(np.asarray(value), element))
 
 
