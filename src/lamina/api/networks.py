@@ -6,8 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 from lamina.api import sources
 from lamina.api.runs import data_set
+from lamina.api.sources import Shapes, Values
 from lamina.core.errors import BadInput, unknown
+from lamina.core.seeds import numpy_generator
 from lamina.ir.network import Array, Network
+from lamina.ir.types import Float
 
 if TYPE_CHECKING:
     from torch import nn
@@ -17,12 +20,17 @@ def lower(
     source: "str | Path | Network | nn.Module",
     *,
     input_shape: Sequence[int] | Mapping[str, Sequence[int]] | None = None,
+    shapes: Shapes | None = None,
+    values: Values | None = None,
     out: Path | str | None = None,
     name: str | None = None,
 ) -> Network:
-    """The network of a torch module (`input_shape` with its batch), or of a SOURCE; written to `out` (.lamina)."""
+    """The network of a torch module (`input_shape` with its batch), or of a SOURCE; written to `out` (.lamina).
+
+    `shapes` closes dimensions that a file leaves open, `values` turns an input of it into a constant.
+    """
     if isinstance(source, str | Path | Network):
-        network = sources.network(source)
+        network = sources.network(source, shapes=shapes, values=values)
     else:
         from lamina.lowering import lower as lower_module
 
@@ -41,17 +49,22 @@ def cost(
     source: "str | Path | Network",
     machines: str | Sequence[str] = "cpu,diannao,systolic",
     *,
-    batch: int = 1,
+    batch: int | None = None,
     bits: int | None = None,
     allow_partial: bool = False,
+    shapes: Shapes | None = None,
+    values: Values | None = None,
 ) -> Any:
     """The table of what `source` costs on each of `machines`; prints as text, `.to_json()` is INTERFACE section 2.
 
     Where the network carries no word length (float), its layers are costed at `bits` (default 8) and the table says so.
+    Left out, the batch is the source's own.
     """
     from lamina.hw import registry, table
 
-    network = sources.network(source).with_batch(batch)
+    network = sources.network(source, shapes=shapes, values=values)
+    if batch is not None:
+        network = network.with_batch(batch)
     names = registry.split_list(machines) if isinstance(machines, str) else list(machines)
     return table.cost(network, [registry.find(n) for n in names], bits=bits, allow_partial=allow_partial)
 
@@ -83,26 +96,61 @@ def _refuse_training_pictures(run: Path, data: Any) -> None:
         check_tested_on(data, trained_on=name)
 
 
-def write(source: "str | Path | Network", to: str, out: Path | str) -> Any:
+def write(
+    source: "str | Path | Network",
+    to: str,
+    out: Path | str,
+    *,
+    shapes: Shapes | None = None,
+    values: Values | None = None,
+) -> Any:
     """Export `source` in format `to` (see `lamina list exporters`) into the folder `out`; the exporter's report."""
     from lamina import export
 
     if to not in export.EXPORTERS:
         raise unknown("exporter", to, export.EXPORTERS)
     function, _ = export.EXPORTERS[to]
-    return function(sources.network(source), Path(out))
+    return function(sources.network(source, shapes=shapes, values=values), Path(out))
 
 
-def diff(a: "str | Path | Network", b: "str | Path | Network", *, data: str = "digits", limit: int = 100) -> Any:
-    """Run two links of the chain on the same inputs; the first value, in the order of `a`, that differs."""
+def diff(
+    a: "str | Path | Network",
+    b: "str | Path | Network",
+    *,
+    data: str | None = None,
+    limit: int = 100,
+    seed: int = 0,
+) -> Any:
+    """Run two links of the chain on the same inputs; the first value, in the order of `a`, that differs.
+
+    The inputs are test examples of `data`; left out, those of digits where they fit, else one draw from `seed`.
+    """
     from lamina.api import links
 
     first, second = links.open_link(a), links.open_link(b)
     network = first.network or second.network
     if network is None:
         raise BadInput("neither side is a network: one of the two must be a SOURCE")
-    inputs, _ = examples(network, data_set(data), limit)
+    pictures = next(iter(network.inputs.values())).shape[1:] == (1, 28, 28) and len(network.inputs) == 1
+    if data is not None or pictures:
+        inputs, _ = examples(network, data_set(data or "digits"), limit)
+    else:
+        inputs = drawn(network, seed)
     return links.compare(first, second, inputs)
+
+
+def drawn(network: Network, seed: int) -> dict[str, Array]:
+    """One set of inputs from `seed`: normal floats, integers over the whole of a small type, 0 and 1 for others."""
+    generator = numpy_generator(seed, "inputs", network.name)
+    found = {}
+    for name, type_ in network.inputs.items():
+        element = type_.element
+        if isinstance(element, Float):
+            found[name] = generator.standard_normal(type_.shape).astype(element.storage)
+        else:
+            low, high = (element.low, element.high) if element.bits <= 16 else (0, 1)
+            found[name] = generator.integers(low, high + 1, type_.shape).astype(element.storage)
+    return found
 
 
 def examples(network: Network, data: Any, limit: int) -> tuple[dict[str, Array], Array]:

@@ -12,7 +12,13 @@ from lamina.core.errors import BadInput, unknown
 SHADES = " .:-=+*#%@"  # dark to light, as text
 
 
-def show(source: str | Path, *, svg: Path | str | None = None) -> Any:
+def show(
+    source: str | Path,
+    *,
+    svg: Path | str | None = None,
+    shapes: sources.Shapes | None = None,
+    values: sources.Values | None = None,
+) -> Any:
     """What `source` names: a file or run folder, else a model, a machine (fields after a colon), or a data set.
 
     `svg` writes the drawing of a network there.
@@ -28,7 +34,7 @@ def show(source: str | Path, *, svg: Path | str | None = None) -> Any:
     if path.exists() or path.suffix in sources.READERS or text in registry.names(models_package):
         from lamina.ir import drawing, summary
 
-        network = sources.network(text)
+        network = sources.network(text, shapes=shapes, values=values)
         if svg is not None:
             files.write(Path(svg), drawing.svg(network).encode())
         return Listing(summary.table(network), summary.COLUMNS, title=text)

@@ -4,10 +4,13 @@
     FILE.lamina         text, weights beside it
     FILE.lmn            the packed file
     FILE.csv            a SCALE-Sim topology: shapes without weights
+    FILE.onnx, .keras   what other tools write, as data; nothing in them is executed
+    FILE.prototxt, .t7  Caffe (a .caffemodel of the same name beside it) and Lua Torch
     a registered model  built with its defaults and lowered at its published input
 
-A file with several networks gives the first; `FILE#name` chooses another. Each reader is imported when it is needed,
-so a file is costed without torch.
+A file with several networks gives the first; `FILE#name` chooses another. `shapes` closes dimensions that a file leaves
+open (input name to shape), `values` turns an input into a constant. Each reader is imported when it is needed, so a
+file is costed without torch.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -16,36 +19,40 @@ from typing import TYPE_CHECKING, Any
 
 from lamina.core import files, registry
 from lamina.core.errors import BadInput, unknown
-from lamina.ir.network import Network
+from lamina.ir.network import Array, Network
 
 if TYPE_CHECKING:
     from torch import nn
 
 Shapes = Mapping[str, Sequence[int]]
+Values = Mapping[str, Array]
+Reader = Callable[[Path, Shapes, Values], list[Network]]
 
 
-def networks(source: str | Path) -> list[Network]:
-    """Every network that `source` holds."""
+def networks(source: str | Path, *, shapes: Shapes | None = None, values: Values | None = None) -> list[Network]:
+    """Every network that `source` holds, its open dimensions closed."""
     path = Path(source)
     if path.is_dir():
         if (path / "network.lamina").exists():
-            return _lamina(path / "network.lamina")
+            return _lamina(path / "network.lamina", shapes or {}, values or {})
         raise BadInput(f"{path}: has no network.lamina: is it a run folder? lamina train and lamina lower write one")
     if path.suffix in READERS:
         if not path.exists():
             raise BadInput(f"{path}: no such file")
-        return READERS[path.suffix](path)
+        return READERS[path.suffix](path, shapes or {}, values or {})
     if path.suffix and path.exists():
         raise BadInput(f"{path}: files of kind {path.suffix!r} are not read; those that are: {', '.join(READERS)}")
+    _closed(source, shapes or {}, values or {})
     return [model_network(str(source))]
 
 
-def network(source: "str | Path | Network") -> Network:
+def network(source: "str | Path | Network", *, shapes: Shapes | None = None, values: Values | None = None) -> Network:
     """The one network that `source` names; `FILE#name` chooses among several."""
     if isinstance(source, Network):
+        _closed(source.name, shapes or {}, values or {})
         return source
     text, _, chosen = str(source).partition("#")
-    found = networks(text)
+    found = networks(text, shapes=shapes, values=values)
     if not chosen:
         return found[0]
     named = {n.name: n for n in found}
@@ -54,16 +61,24 @@ def network(source: "str | Path | Network") -> Network:
     return named[chosen]
 
 
-def _lamina(path: Path) -> list[Network]:
+def _closed(source: object, shapes: Shapes, values: Values) -> None:
+    """Raise where something is to be closed in a source that leaves nothing open."""
+    for name in (*shapes, *values):
+        raise BadInput(f"{source} leaves no dimension and no input open: leave --shape and --value {name}=... away")
+
+
+def _lamina(path: Path, shapes: Shapes, values: Values) -> list[Network]:
     from lamina.ir import store
 
+    _closed(path, shapes, values)
     return store.load(path)
 
 
-def _packed(path: Path) -> list[Network]:
+def _packed(path: Path, shapes: Shapes, values: Values) -> list[Network]:
     from lamina.compression import packed
     from lamina.ir import text
 
+    _closed(path, shapes, values)
     written, tensors = packed.read(path)
     try:
         return text.parse(written, tensors)
@@ -71,13 +86,41 @@ def _packed(path: Path) -> list[Network]:
         raise BadInput(f"{path}: {e}") from e
 
 
-def _scalesim(path: Path) -> list[Network]:
+def _scalesim(path: Path, shapes: Shapes, values: Values) -> list[Network]:
     from lamina.lowering import scalesim
 
+    _closed(path, shapes, values)
     return [scalesim.read(path)]
 
 
-READERS: dict[str, Callable[[Path], list[Network]]] = {".lamina": _lamina, ".lmn": _packed, ".csv": _scalesim}
+def _onnx(path: Path, shapes: Shapes, values: Values) -> list[Network]:
+    from lamina.lowering import onnx_reader
+
+    return [onnx_reader.read(path, shapes={n: tuple(s) for n, s in shapes.items()}, values=values)]
+
+
+def _caffe(path: Path, shapes: Shapes, values: Values) -> list[Network]:
+    from lamina.lowering import caffe_reader
+
+    _closed(path, {}, values)
+    return [caffe_reader.read(path, shapes=shapes)]
+
+
+def _torch7(path: Path, shapes: Shapes, values: Values) -> list[Network]:
+    from lamina.lowering import torch7_reader
+
+    _closed(path, {}, values)
+    return [torch7_reader.read(path, shapes=shapes)]
+
+
+READERS: dict[str, Reader] = {
+    ".lamina": _lamina,
+    ".lmn": _packed,
+    ".csv": _scalesim,
+    ".onnx": _onnx,
+    ".prototxt": _caffe,
+    ".t7": _torch7,
+}
 
 
 def model_module(name: str) -> Any:

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import typer
 
 import lamina
+from lamina.cli._closing import Shape, Value, shapes, values
 from lamina.cli._verb import verb
 
 
@@ -20,9 +21,11 @@ def list_(
 def show(
     source: Annotated[str, typer.Argument(help="A network, a machine or a data set.", metavar="SOURCE")],
     svg: Annotated[Path | None, typer.Option("--svg", help="Draw the network there.", metavar="FILE.svg")] = None,
+    shape: Shape = None,
+    value: Value = None,
 ) -> Any:
     """One thing: a network's layers, a machine's data with sources, a data set with pictures."""
-    return lamina.show(source, svg=svg)
+    return lamina.show(source, svg=svg, shapes=shapes(shape), values=values(value))
 
 
 def fetch(name: Annotated[str, typer.Argument(help="See lamina list data.", metavar="NAME")]) -> Any:

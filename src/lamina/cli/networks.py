@@ -6,10 +6,12 @@ from typing import Annotated, Any
 import typer
 
 import lamina
+from lamina.cli._closing import Shape, Value, shapes, values
 from lamina.cli._verb import verb
 
 Source = Annotated[
-    str, typer.Argument(help="A run folder, FILE.lamina, .lmn, .csv, or a model's name.", metavar="SOURCE")
+    str,
+    typer.Argument(help="A run folder, FILE.lamina, .lmn, .onnx, .prototxt, ..., or a model's name.", metavar="SOURCE"),
 ]
 Machines = Annotated[
     str, typer.Option("--on", help="Names or .toml files, fields after a colon.", metavar="MACHINE[,MACHINE]")
@@ -20,22 +22,27 @@ Data = Annotated[str, typer.Option("--data", help="Data set; see lamina list dat
 def lower(
     source: Source,
     out: Annotated[Path, typer.Option("--out", help="The text; weights go beside it.", metavar="FILE.lamina")],
+    shape: Shape = None,
+    value: Value = None,
 ) -> Any:
     """The network as text, weights beside it in safetensors."""
-    return str(lamina.lower(source, out=out))
+    return str(lamina.lower(source, out=out, shapes=shapes(shape), values=values(value)))
 
 
 def cost(
     source: Source,
     on: Machines = "cpu,diannao,systolic",
-    batch: Annotated[int, typer.Option("--batch", help="Examples at once.", min=1)] = 1,
+    batch: Annotated[int | None, typer.Option("--batch", help="Examples at once; the source's own.", min=1)] = None,
     bits: Annotated[int | None, typer.Option("--bits", help="Word length where the network has none; 8.")] = None,
     allow_partial: Annotated[
         bool, typer.Option("--allow-partial", help="Layers a machine cannot run: say so.")
     ] = False,
+    shape: Shape = None,
+    value: Value = None,
 ) -> Any:
     """What the network costs on each machine: latency, energy, area, bytes."""
-    return lamina.cost(source, on, batch=batch, bits=bits, allow_partial=allow_partial)
+    closed: dict[str, Any] = {"shapes": shapes(shape), "values": values(value)}
+    return lamina.cost(source, on, batch=batch, bits=bits, allow_partial=allow_partial, **closed)
 
 
 def emulate(
@@ -52,21 +59,24 @@ def export(
     source: Source,
     to: Annotated[str, typer.Option("--to", help="See lamina list exporters.", metavar="FORMAT")],
     out: Annotated[Path, typer.Option("--out", help="The folder to write.", metavar="DIR")],
+    shape: Shape = None,
+    value: Value = None,
 ) -> Any:
-    """Write the network as C or ONNX."""
+    """Write the network as C, ONNX or another tool's input."""
     from lamina.api.networks import write
 
-    return write(source, to, out)
+    return write(source, to, out, shapes=shapes(shape), values=values(value))
 
 
 def diff(
     a: Annotated[str, typer.Argument(help="One link: a SOURCE or an exported folder.", metavar="A")],
     b: Annotated[str, typer.Argument(help="The other.", metavar="B")],
-    data: Data = "digits",
+    data: Annotated[str | None, typer.Option("--data", help="Data set; else digits or a draw.", metavar="NAME")] = None,
     limit: Annotated[int, typer.Option("--limit", help="Test examples to run.", min=1)] = 100,
+    seed: Annotated[int, typer.Option("--seed", help="Of the draw, where no data set fits.")] = 0,
 ) -> Any:
     """The first layer where two links of the chain differ, with the values; exit 1 when they do."""
-    return lamina.diff(a, b, data=data, limit=limit)
+    return lamina.diff(a, b, data=data, limit=limit, seed=seed)
 
 
 def register(app: typer.Typer) -> None:
