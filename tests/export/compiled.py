@@ -62,10 +62,22 @@ def compare(found: Mapping[str, Array], wanted: Mapping[str, Array], network: Ne
     for name, want in wanted.items():
         assert found[name].shape == want.shape
         if isinstance(types[network.outputs[name]].element, Float):
-            assert np.abs(found[name] - want).max() <= 1e-5 * max(np.abs(want).max(), 1e-30), f"{network}\n{name}"
+            close(found[name], want, f"{network}\n{name}")
         else:
             differ = int((found[name] != want).sum())
             assert differ == 0, f"{network}\n{differ} of {want.size} integers of {name} differ"
+
+
+def close(found: Array, want: Array, what: str) -> None:
+    """To 1e-5 of the largest value that is finite; infinities and NaN stand where they are wanted."""
+    assert (np.isnan(found) == np.isnan(want)).all(), f"{what}: NaN elsewhere"
+    finite = np.isfinite(want)
+    odd = ~finite & ~np.isnan(want)
+    assert (found[odd] == want[odd]).all(), f"{what}: infinities elsewhere"
+    if finite.any():
+        largest = float(np.abs(want[finite]).max())
+        off = float(np.abs(found[finite] - want[finite]).max())
+        assert off <= 1e-5 * max(largest, 1e-30), f"{what}: off by {off}, the largest value is {largest}"
 
 
 def run(*command: str, cwd: Path | None = None) -> str:

@@ -6,6 +6,8 @@ piecewise_linear        the last segment whose start is <= x
 cast                    to a float, an integer cut toward zero, or a truth value
 """
 
+from dataclasses import replace
+
 from lamina.core.errors import Unsupported
 from lamina.export._c_activations import each
 from lamina.export._c_kernel import Kernel, Setting
@@ -40,10 +42,10 @@ def dequantise(setting: Setting) -> Kernel:
 
 def lookup(setting: Setting) -> Kernel:
     x = stored(setting.x)
-    table = setting.arrays[1]
-    if table is None:
-        raise Unsupported(f"{setting.name}: a table that the network computes: exported C takes it from a constant")
-    return each(setting, f"table[v{plus(-x.low)}]", stored={"table": table})
+    table, at = setting.arrays[1], f"[v{plus(-x.low)}]"
+    if table is not None:
+        return each(setting, f"table{at}", stored={"table": table})
+    return replace(each(setting, f"x1{at}"), reads=(0, 1))
 
 
 def piecewise_linear(setting: Setting) -> Kernel:

@@ -223,6 +223,61 @@ static void ${p}_philox(uint32_t word[4], uint32_t key0, uint32_t key1)
     }
 }
 """,
+    "sum32": """
+/* the sum of n numbers, in eight chains that are emptied every 512 numbers */
+static float ${p}_sum32(const float *x, int n)
+{
+    float total = 0;
+    int i = 0;
+    while (i + 8 <= n) {
+        float chain[8] = {0};
+        for (const int end = n - i > 512 ? i + 512 : n; i + 8 <= end; i += 8) {
+            for (int j = 0; j < 8; ++j) {
+                chain[j] += x[i + j];
+            }
+        }
+        total += ((chain[0] + chain[4]) + (chain[2] + chain[6])) + ((chain[1] + chain[5]) + (chain[3] + chain[7]));
+    }
+    for (; i < n; ++i) {
+        total += x[i];
+    }
+    return total;
+}
+""",
+    "sum64": """
+/* the sum of n numbers, in eight chains */
+static double ${p}_sum64(const double *x, int n)
+{
+    double chain[8] = {0}, total = 0;
+    int i = 0;
+    for (; i + 8 <= n; i += 8) {
+        for (int j = 0; j < 8; ++j) {
+            chain[j] += x[i + j];
+        }
+    }
+    for (int j = 0; j < 8; ++j) {
+        total += chain[j];
+    }
+    for (; i < n; ++i) {
+        total += x[i];
+    }
+    return total;
+}
+""",
+    "power64": """
+/* a^b, the low 64 bits; toward zero where b is negative */
+static int64_t ${p}_power64(int64_t a, int64_t b)
+{
+    uint64_t result = 1, square = (uint64_t)a;
+    if (b < 0) {
+        return a == 1 ? 1 : a == -1 ? 1 - 2 * (b & 1) : 0;
+    }
+    for (; b > 0; b >>= 1, square *= square) {
+        result *= (b & 1) != 0 ? square : 1;
+    }
+    return (int64_t)result;
+}
+""",
     "clip32": """
 static int32_t ${p}_clip32(int32_t v, int32_t low, int32_t high)
 {

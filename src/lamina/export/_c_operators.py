@@ -12,8 +12,10 @@ from lamina.export import (
     _c_move,
     _c_multiply,
     _c_normalise,
+    _c_order,
     _c_pooling,
     _c_random,
+    _c_reduce,
     _c_resize,
     _c_scan,
     _c_transposed,
@@ -56,6 +58,13 @@ TEMPLATES: Mapping[str, Template] = {
     "where": _c_binary.where,
     "softmax": _c_normalise.softmax,
     "log_softmax": _c_normalise.log_softmax,
+    "batch_norm": _c_normalise.batch_norm,
+    "layer_norm": _c_normalise.layer_norm,
+    "lrn": _c_normalise.lrn,
+    **_family(_c_reduce.reduce, "reduce_sum", "reduce_mean", "reduce_max", "reduce_min", "reduce_product"),
+    **_family(_c_order.extreme_place, "argmax", "argmin"),
+    "top_k": _c_order.top_k,
+    "cumulative_sum": _c_order.cumulative_sum,
     "quantise": _c_coding.quantise,
     "dequantise": _c_coding.dequantise,
     "lookup": _c_coding.lookup,
@@ -76,4 +85,6 @@ TEMPLATES: Mapping[str, Template] = {
     "uniform": _c_random.uniform,
 }
 IN_PLACE = frozenset({*ACTIVATIONS, "lookup", "piecewise_linear", "softmax", "log_softmax"})
-TAKES_CLIPPING = frozenset({"conv2d", "linear", "add", "subtract", "multiply", "matmul", "conv_transpose2d"})
+TAKES_CLIPPING = frozenset(
+    {"conv2d", "linear", "add", "subtract", "multiply", "matmul", "conv_transpose2d", "batch_norm"}
+)

@@ -133,18 +133,18 @@ class Part:
         self.unit.helpers.update(kernel.helpers)
         self.stack_bytes = max(self.stack_bytes, FRAME_BYTES + kernel.stack_bytes)
         in_place = self.plan.root[step.result] == self.plan.root[operation.inputs[0]]
-        reads = tuple(i for i in kernel.reads if i or not in_place)
-        arguments = [self._address(operation.inputs[i]) for i in reads]
+        reads = {f"x{at}": i for at, i in enumerate(kernel.reads) if i or not in_place}
+        arguments = [self._address(operation.inputs[i]) for i in reads.values()]
         arguments += [self.unit.constant(f"{name}_{key}", array) for key, array in kernel.stored.items()]
         arguments += [self._arena(place(at, key), dtype) for key, (dtype, _) in kernel.scratch.items()]
         arguments += [self._address(result) for result in step.results]
         self.unit.functions.append(self._function(name, step, kernel, reads))
         self.calls.append(f"{name}({', '.join(arguments)});")
 
-    def _function(self, name: str, step: Step, kernel: Kernel, reads: tuple[int, ...]) -> str:
+    def _function(self, name: str, step: Step, kernel: Kernel, reads: Mapping[str, int]) -> str:
         # inputs that overlap nothing may be `restrict`; two operands of an addition may be one value
         restrict = "" if len(reads) > 1 else "restrict "
-        parameters = [f"const {self._type(step.operation.inputs[i])} *{restrict}x{at}" for at, i in enumerate(reads)]
+        parameters = [f"const {self._type(step.operation.inputs[i])} *{restrict}{x}" for x, i in reads.items()]
         parameters += [f"const {ctype(array.dtype)} *restrict {key}" for key, array in kernel.stored.items()]
         parameters += [f"{ctype(np.dtype(dtype))} *restrict {key}" for key, (dtype, _) in kernel.scratch.items()]
         own = "restrict " if reads else ""

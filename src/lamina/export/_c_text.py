@@ -28,6 +28,8 @@ def fill(template: str, **values: object) -> str:
 
 def real(value: Any, c_type: str = "float") -> str:
     """A float or double literal that reads back to `value`."""
+    if np.isnan(value):
+        return "NAN"
     if np.isinf(value):
         return "INFINITY" if value > 0 else "-INFINITY"
     text = repr(float(value)) if c_type == "double" else str(np.float32(value))
