@@ -83,16 +83,83 @@ def _one_hot(arrays: Sequence[np.ndarray], node: "Node") -> int:
     return arrays[0].size * int(depth[0])
 
 
-ELEMENTWISE = (
-    "Abs Add And BitShift BitwiseAnd BitwiseNot BitwiseOr BitwiseXor Ceil Clip Cos Div Equal Erf Exp Floor Greater "
-    "GreaterOrEqual IsInf IsNaN Less LessOrEqual Log Max Mean Min Mod Mul Neg Not Or Pow Reciprocal Relu Round Sigmoid Sign "
-    "Sin Sqrt Sub Sum Tanh Where Xor"
-).split()
-SAME = (
-    "ArgMax ArgMin Compress CumSum EyeLike Flatten Hardmax Reshape ReverseSequence ScatterElements ScatterND Slice Split "
-    "Squeeze TopK Transpose Trilu Unique Unsqueeze ReduceL1 ReduceL2 ReduceLogSum ReduceLogSumExp ReduceMax ReduceMean "
-    "ReduceMin ReduceProd ReduceSum ReduceSumSquare"
-).split()
+ELEMENTWISE = [
+    "Abs",
+    "Add",
+    "And",
+    "BitShift",
+    "BitwiseAnd",
+    "BitwiseNot",
+    "BitwiseOr",
+    "BitwiseXor",
+    "Ceil",
+    "Clip",
+    "Cos",
+    "Div",
+    "Equal",
+    "Erf",
+    "Exp",
+    "Floor",
+    "Greater",
+    "GreaterOrEqual",
+    "IsInf",
+    "IsNaN",
+    "Less",
+    "LessOrEqual",
+    "Log",
+    "Max",
+    "Mean",
+    "Min",
+    "Mod",
+    "Mul",
+    "Neg",
+    "Not",
+    "Or",
+    "Pow",
+    "Reciprocal",
+    "Relu",
+    "Round",
+    "Sigmoid",
+    "Sign",
+    "Sin",
+    "Sqrt",
+    "Sub",
+    "Sum",
+    "Tanh",
+    "Where",
+    "Xor",
+]
+SAME = [
+    "ArgMax",
+    "ArgMin",
+    "Compress",
+    "CumSum",
+    "EyeLike",
+    "Flatten",
+    "Hardmax",
+    "Reshape",
+    "ReverseSequence",
+    "ScatterElements",
+    "ScatterND",
+    "Slice",
+    "Split",
+    "Squeeze",
+    "TopK",
+    "Transpose",
+    "Trilu",
+    "Unique",
+    "Unsqueeze",
+    "ReduceL1",
+    "ReduceL2",
+    "ReduceLogSum",
+    "ReduceLogSumExp",
+    "ReduceMax",
+    "ReduceMean",
+    "ReduceMin",
+    "ReduceProd",
+    "ReduceSum",
+    "ReduceSumSquare",
+]
 SIZES: dict[str, Size] = {
     **dict.fromkeys(ELEMENTWISE, _broadcast),
     **dict.fromkeys(SAME, _first),

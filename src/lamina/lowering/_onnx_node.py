@@ -19,7 +19,7 @@ import numpy as np
 from lamina.core.errors import BadInput, Unsupported, one_line
 from lamina.ir.build import Builder, Value
 from lamina.ir.operators import operator
-from lamina.ir.types import BOOL, FLOAT32, INDEX, Element, Float, Type
+from lamina.ir.types import BOOL, FLOAT32, INDEX, Element, Float, Integer, Type
 
 if TYPE_CHECKING:
     from onnx import NodeProto
@@ -30,7 +30,8 @@ REQUIRED: Any = object()
 INT64 = np.dtype(np.int64)
 BOOLEAN = np.dtype(bool)
 FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
-_TYPES = {"f": 1, "i": 2, "s": 3, "t": 4, "g": 5, "floats": 6, "ints": 7}
+KEEPS = ("reshape", "flatten", "max_pool2d", "relu", "clip", "minimum", "maximum", "where", "reduce_max", "reduce_min")
+_TYPES = {"f": 1, "i": 2, "s": 3, "t": 4, "g": 5, "floats": 6, "ints": 7, "strings": 8}
 
 
 @dataclass(slots=True, eq=False)
@@ -145,10 +146,10 @@ class Node:
             raise BadInput(f"attribute {name} is of another kind than ONNX says")
         return getattr(found, field_name)
 
-    def int(self, name: str, default: Any = REQUIRED) -> int:
+    def integer(self, name: str, default: Any = REQUIRED) -> int:
         return int(self.attribute(name, "i", default))
 
-    def float(self, name: str, default: Any = REQUIRED) -> float:
+    def real(self, name: str, default: Any = REQUIRED) -> float:
         return float(self.attribute(name, "f", default))
 
     def ints(self, name: str, default: Any = REQUIRED) -> list[int]:
@@ -163,7 +164,7 @@ class Node:
 
     def axis(self, name: str, default: Any = REQUIRED, *, rank: int | None = None) -> int:
         """An axis of the first operand (of a value of `rank` axes), counted from 0."""
-        return place(self.int(name, default), self.x().rank if rank is None else rank)
+        return place(self.integer(name, default), self.x().rank if rank is None else rank)
 
     # ---- results
 
@@ -198,11 +199,9 @@ class Node:
         self, label: str, name: str, operands: Sequence[Tensor], dtype: Any, element: Any, attributes: dict[str, Any]
     ) -> Any:
         values = [self.value(t) for t in operands]
-        if operator(name).moves is None or len({v.type.element for v in values if not _is_place(v)}) > 1:
-            stored = [is_plain(v) for v in values]
-            if not all(stored) and element is None:
-                operands = [self.plain(t) for t in operands]
-                values = [self.value(t) for t in operands]
+        if element is None and not all(is_plain(v) for v in values) and not _keeps(name, values):
+            operands = [self.plain(t) for t in operands]
+            values = [self.value(t) for t in operands]
         made = self.builder.emit(name, values, label=label, element=element, **attributes)
         like = operands[0]
         if isinstance(made, list):
@@ -241,22 +240,29 @@ class Node:
         return made
 
     def wrapped(self, tensor: Tensor) -> Tensor:
-        """Plain integers brought back into their type's range: eight and sixteen bits wrap, 32 bits and unsigned too."""
+        """Plain integers brought back into the range of their type, by its low bits."""
         if tensor.dtype.kind not in "iu" or tensor.dtype.itemsize == 8 or tensor.known:
             return tensor
         if tensor.dtype == np.int32:
             return tensor  # places and counts: they are computed in 64 bits
-        size = 1 << (8 * tensor.dtype.itemsize)
-        low = int(np.iinfo(tensor.dtype).min)
-        wide = np.asarray(size, np.int64)
-        moved = self.step("subtract", tensor, known(f"{self.name}/low", np.asarray(low, np.int64)))
-        rest = self.step("remainder", moved, known(f"{self.name}/size", wide), sign="divisor")
-        made: Tensor = self.emit("add", rest, known(f"{self.name}/low", np.asarray(low, np.int64)), dtype=tensor.dtype)
-        return made
+        narrow = Integer(bits=8 * tensor.dtype.itemsize, signed=tensor.dtype.kind == "i")
+        low = self.step("cast", tensor, element=narrow)
+        value = self.builder.emit("cast", [low.value], label=self.name, element=INDEX)
+        return self.tensor(value, tensor.dtype)
+
+    def within(self, builder: Builder) -> "Node":
+        """The same node writing into the body of a scan."""
+        from lamina.lowering._onnx_walk import Graph
+
+        inner = Graph(self.graph.session, builder, self.graph, depth=self.graph.depth + 1, opset=self.graph.opset)
+        return Node(self.proto, inner, self.inputs, self.name, self.opset)
 
 
-def _is_place(value: Value) -> bool:
-    return value.type.element in (BOOL, INDEX)
+def _keeps(name: str, values: Sequence[Value]) -> bool:
+    """Whether the operator takes stored integers with a scale as they are: all of one scale, beside places."""
+    if operator(name).moves is None and name not in KEEPS:
+        return False
+    return len({v.type.element for v in values if v.type.element not in (BOOL, INDEX)}) == 1
 
 
 def place(axis: int, rank: int) -> int:

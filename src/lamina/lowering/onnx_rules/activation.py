@@ -57,7 +57,7 @@ def is_nan(node: Node) -> Tensor:
 @rule("IsInf")
 def is_infinite(node: Node) -> Tensor:
     x = node.x()
-    both = node.int("detect_positive", 1), node.int("detect_negative", 1)
+    both = node.integer("detect_positive", 1), node.integer("detect_negative", 1)
     if both == (1, 1):
         made: Tensor = node.emit("is_infinite", x, dtype=bool)
         return made
@@ -74,13 +74,13 @@ def gelu(node: Node) -> Tensor:
 
 @rule("Elu")
 def elu(node: Node) -> Tensor:
-    made: Tensor = node.emit("elu", node.x(), alpha=node.float("alpha", 1.0))
+    made: Tensor = node.emit("elu", node.x(), alpha=node.real("alpha", 1.0))
     return made
 
 
 @rule("Celu")
 def celu(node: Node) -> Tensor:
-    x, alpha = node.x(), node.float("alpha", 1.0)
+    x, alpha = node.x(), node.real("alpha", 1.0)
     scale = node.constant(alpha, x)
     inner = node.step("elu", node.step("divide", x, scale), alpha=1.0)
     return node.emit("multiply", inner, scale)
@@ -89,20 +89,20 @@ def celu(node: Node) -> Tensor:
 @rule("Selu")
 def selu(node: Node) -> Tensor:
     made: Tensor = node.emit(
-        "selu", node.x(), alpha=node.float("alpha", 1.6732631921768188), gamma=node.float("gamma", 1.0507010221481323)
+        "selu", node.x(), alpha=node.real("alpha", 1.6732631921768188), gamma=node.real("gamma", 1.0507010221481323)
     )
     return made
 
 
 @rule("LeakyRelu")
 def leaky_relu(node: Node) -> Tensor:
-    made: Tensor = node.emit("leaky_relu", node.x(), slope=node.float("alpha", 0.01))
+    made: Tensor = node.emit("leaky_relu", node.x(), slope=node.real("alpha", 0.01))
     return made
 
 
 @rule("HardSigmoid")
 def hard_sigmoid(node: Node) -> Tensor:
-    made: Tensor = node.emit("hard_sigmoid", node.x(), alpha=node.float("alpha", 0.2), beta=node.float("beta", 0.5))
+    made: Tensor = node.emit("hard_sigmoid", node.x(), alpha=node.real("alpha", 0.2), beta=node.real("beta", 0.5))
     return made
 
 
@@ -120,7 +120,7 @@ def mish(node: Node) -> Tensor:
 
 @rule("Swish")
 def swish(node: Node) -> Tensor:
-    x, alpha = node.x(), node.float("alpha", 1.0)
+    x, alpha = node.x(), node.real("alpha", 1.0)
     inner = x if alpha == 1 else node.step("multiply", x, node.constant(alpha, x))
     return node.emit("multiply", x, node.step("sigmoid", inner))
 
@@ -136,13 +136,13 @@ def prelu(node: Node) -> Tensor:
 @rule("ThresholdedRelu")
 def thresholded_relu(node: Node) -> Tensor:
     x = node.x()
-    above = node.step("greater", x, node.constant(node.float("alpha", 1.0), x), dtype=bool)
+    above = node.step("greater", x, node.constant(node.real("alpha", 1.0), x), dtype=bool)
     return node.emit("where", above, x, node.constant(0, x), dtype=x.dtype)
 
 
 @rule("Shrink")
 def shrink(node: Node) -> Tensor:
-    x, bias, edge = node.x(), node.float("bias", 0.0), node.float("lambd", 0.5)
+    x, bias, edge = node.x(), node.real("bias", 0.0), node.real("lambd", 0.5)
     if not x.is_float:
         raise Unsupported("Shrink of integers")
     high = node.step("greater", x, node.constant(edge, x), dtype=bool)
@@ -155,7 +155,7 @@ def shrink(node: Node) -> Tensor:
 def clip(node: Node) -> Tensor:
     x = node.x()
     if node.opset < 11:
-        return _bounded(node, x, node.float("min", -np.inf), node.float("max", np.inf))
+        return _bounded(node, x, node.real("min", -np.inf), node.real("max", np.inf))
     low, high = node.given(1), node.given(2)
     if (found := clipped(node, x, low, high)) is not None:
         return found

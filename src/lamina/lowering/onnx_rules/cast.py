@@ -35,7 +35,7 @@ def _holds(wide: np.dtype[Any], narrow: np.dtype[Any]) -> bool:
 
 @rule("Cast")
 def cast(node: Node) -> Tensor:
-    to = model.kind(node.int("to"))
+    to = model.kind(node.integer("to"))
     if to.kind in "iu" and to.itemsize == 1 and (found := saturated_integers(node)) is not None:
         return found
     return _to(node, to)

@@ -26,7 +26,7 @@ def constant(node: Node) -> Tensor:
 @rule("Shape")
 def shape(node: Node) -> Tensor:
     found = node.x().shape
-    start, end = node.int("start", 0), node.int("end", len(found))
+    start, end = node.integer("start", 0), node.integer("end", len(found))
     rank = len(found)
     ends = [min(max(e + rank if e < 0 else e, 0), rank) for e in (start, end)]
     return known(node.name, np.asarray(found[ends[0] : ends[1]], np.int64))

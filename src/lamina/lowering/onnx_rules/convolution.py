@@ -84,7 +84,7 @@ def convolution(node: Node, x: Tensor, w: Tensor, b: Tensor | None, **more: obje
         "stride": two(stride, 1),
         "dilation": two(dilation, 1),
         "padding": around(before, after),
-        "groups": node.int("group", 1),
+        "groups": node.integer("group", 1),
         **more,
     }
     operands = [flat(node, x), flat(node, w), *([b] if b is not None else [])]
@@ -124,7 +124,7 @@ def conv_transpose(node: Node) -> Tensor:
         "dilation": two(dilation, 1),
         "padding": around(before, after),
         "output_padding": two(extra, 0),
-        "groups": node.int("group", 1),
+        "groups": node.integer("group", 1),
     }
     operands = [flat(node, x), flat(node, w), *([b] if b is not None else [])]
     if axes == 2:

@@ -29,7 +29,7 @@ FOLDS = {"Min": "minimum", "Max": "maximum", "Sum": "add"}
 @rule(*ARITHMETIC)
 def arithmetic(node: Node) -> Tensor:
     a, b = node.x(0), node.x(1)
-    if node.opset < 7 and node.int("broadcast", 0):
+    if node.opset < 7 and node.integer("broadcast", 0):
         raise Unsupported("broadcasting as before opset 7")
     return node.wrapped(node.emit(ARITHMETIC[node.proto.op_type], a, b))
 
@@ -74,7 +74,7 @@ def where(node: Node) -> Tensor:
 @rule("Mod")
 def modulo(node: Node) -> Tensor:
     """fmod=1: the dividend's sign, as C; else the divisor's, as Python."""
-    sign = "dividend" if node.int("fmod", 0) else "divisor"
+    sign = "dividend" if node.integer("fmod", 0) else "divisor"
     return node.wrapped(node.emit("remainder", node.x(0), node.x(1), sign=sign))
 
 

@@ -6,7 +6,6 @@ GlobalAveragePool  average_pool2d of the whole plane     GlobalMaxPool  reduce_m
 LpPool             (mean |x|^p · size)^(1/p)             MaxUnpool      max_unpool2d
 """
 
-from collections.abc import Sequence
 from math import ceil, prod
 
 import numpy as np
@@ -17,7 +16,7 @@ from lamina.lowering.onnx_rules._rule import Results, rule
 from lamina.lowering.onnx_rules.convolution import around, flat, spatial, two, window
 
 
-class _Pool:
+class Pool:
     """The windows of a pooling node: attributes for the operators, and sizes of the result."""
 
     def __init__(self, node: Node, x: Tensor) -> None:
@@ -30,7 +29,7 @@ class _Pool:
         self.after = [*self.given_after]
         if min(*self.before, *self.after) < 0:
             raise BadInput("a pool's padding is not negative")
-        if node.int("ceil_mode", 0) and node.text("auto_pad", "NOTSET") in ("NOTSET", "VALID"):
+        if node.integer("ceil_mode", 0) and node.text("auto_pad", "NOTSET") in ("NOTSET", "VALID"):
             for i in range(self.axes):
                 self.after[i] += self._missing(i)
 
@@ -71,24 +70,24 @@ class _Pool:
         return lines[0][None, :] if self.axes == 1 else lines[0][:, None] * lines[1][None, :]
 
 
-def _back(node: Node, made: Tensor, axes: int) -> Tensor:
+def back(node: Node, made: Tensor, axes: int) -> Tensor:
     return made if axes == 2 else node.reshape(made, (*made.shape[:2], made.shape[3]), last=True)
 
 
 @rule("MaxPool")
 def max_pool(node: Node) -> Results:
     x = node.x()
-    pool = _Pool(node, x)
+    pool = Pool(node, x)
     if len(node.proto.output) < 2 or not node.proto.output[1]:
-        return _back(node, node.emit("max_pool2d", flat(node, x), **pool.attributes), pool.axes)
-    if node.int("storage_order", 0):
+        return back(node, node.emit("max_pool2d", flat(node, x), **pool.attributes), pool.axes)
+    if node.integer("storage_order", 0):
         raise Unsupported("MaxPool's indices counted by columns")
     if not x.is_float:
         raise Unsupported("MaxPool's indices of integers")
     values, places = node.emit("max_pool2d_switches", flat(node, x), **pool.attributes, dtype=[None, INT64])
     plane = np.arange(prod(x.shape[:2])).reshape(*x.shape[:2], 1, 1) * prod(pool.sizes)
     total = node.step("add", places, node.constant(plane, name="planes"), dtype=INT64)
-    return [_back(node, values, pool.axes), _back(node, total, pool.axes)]
+    return [back(node, values, pool.axes), back(node, total, pool.axes)]
 
 
 @rule("AveragePool")
@@ -99,19 +98,19 @@ def average_pool(node: Node) -> Tensor:
 
 def average(node: Node, x: Tensor) -> Tensor:
     """The mean of each window; see the head of this file."""
-    pool = _Pool(node, x)
-    padded = bool(node.int("count_include_pad", 0))
+    pool = Pool(node, x)
+    padded = bool(node.integer("count_include_pad", 0))
     plain = pool.is_whole and (padded or not any((*pool.before, *pool.after)))
     narrow = all(max(b, a) < k for b, a, k in zip(pool.before, pool.after, pool.kernel, strict=True))
     if (plain or (pool.is_whole and not padded)) and narrow:
         made = node.emit("average_pool2d", flat(node, x), **pool.attributes, include_padding=padded)
-        return _back(node, made, pool.axes)
+        return back(node, made, pool.axes)
     mean = _padded_mean(node, flat(node, x), pool)
     ratio = prod(pool.kernel) / np.maximum(pool.counts(padded), 1)
-    return _back(node, node.emit("multiply", mean, node.constant(ratio, x, name="counts")), pool.axes)
+    return back(node, node.emit("multiply", mean, node.constant(ratio, x, name="counts")), pool.axes)
 
 
-def _padded_mean(node: Node, x: Tensor, pool: _Pool) -> Tensor:
+def _padded_mean(node: Node, x: Tensor, pool: Pool) -> Tensor:
     """The mean of each window with zeros around the plane, however wide."""
     top, bottom, left, right = around(pool.before, pool.after)
     if any((top, bottom, left, right)):
@@ -123,12 +122,12 @@ def _padded_mean(node: Node, x: Tensor, pool: _Pool) -> Tensor:
 
 @rule("LpPool")
 def lp_pool(node: Node) -> Tensor:
-    x, p = node.x(), float(node.int("p", 2))
-    pool = _Pool(node, x)
+    x, p = node.x(), float(node.integer("p", 2))
+    pool = Pool(node, x)
     powers = node.step("power", node.step("absolute", flat(node, x)), node.constant(p, x))
     mean = _padded_mean(node, powers, pool)
     total = node.step("multiply", mean, node.constant(prod(pool.kernel), x))
-    return _back(node, node.emit("power", total, node.constant(1 / p, x)), pool.axes)
+    return back(node, node.emit("power", total, node.constant(1 / p, x)), pool.axes)
 
 
 @rule("GlobalAveragePool")
@@ -171,4 +170,4 @@ def max_unpool(node: Node) -> Tensor:
     inside = node.step("remainder", places, node.constant(prod(derived), name="plane"), sign="divisor")
     size = two(derived, 1)
     made = node.emit("max_unpool2d", flat(node, x), flat(node, inside), size=size)
-    return _back(node, made, axes)
+    return back(node, made, axes)

@@ -7,7 +7,8 @@ from math import prod
 
 import numpy as np
 
-from lamina.core.errors import BadInput, Unsupported, one_line
+from lamina.core.errors import BadInput, one_line
+from lamina.ir.operators.move import END
 from lamina.lowering._onnx_node import Node, Tensor, known, place
 from lamina.lowering.onnx_rules._rule import Results, rule
 from lamina.lowering.onnx_rules.cast import converted
@@ -32,7 +33,7 @@ def axes_of(axes: list[int], rank: int) -> list[int]:
 def reshape(node: Node) -> Tensor:
     x = node.x()
     wanted = node.numbers(1, "the shape of a Reshape") if node.opset >= 5 else node.ints("shape")
-    if not node.int("allowzero", 0):
+    if not node.integer("allowzero", 0):
         if any(s == 0 and at >= x.rank for at, s in enumerate(wanted)):
             raise BadInput(f"shape {wanted} keeps axes that {list(x.shape)} has not")
         wanted = [x.shape[at] if s == 0 else s for at, s in enumerate(wanted)]
@@ -50,7 +51,7 @@ def reshape(node: Node) -> Tensor:
 
 @rule("Flatten")
 def flatten(node: Node) -> Tensor:
-    x, axis = node.x(), node.int("axis", 1)
+    x, axis = node.x(), node.integer("axis", 1)
     axis = axis + x.rank if axis < 0 else axis
     if not 0 <= axis <= x.rank:
         raise BadInput(f"axis {axis} of a value of {x.rank} axes")
@@ -111,7 +112,7 @@ def part(node: Node, x: Tensor, axis: int, start: int, stop: int, *, last: bool 
     """Places start..stop of one axis."""
     if (start, stop) == (0, x.shape[axis]):
         return x
-    starts, stops = [0] * x.rank, [*x.shape]
+    starts, stops = [0] * x.rank, [END] * x.rank
     starts[axis], stops[axis] = start, stop
     make = node.emit if last else node.step
     made: Tensor = make("slice", x, starts=tuple(starts), stops=tuple(stops), steps=(1,) * x.rank)
@@ -123,7 +124,7 @@ def split(node: Node) -> Results:
     x, axis = node.x(), node.axis("axis", 0)
     sizes = listed(node, "split", 1, 13)
     if sizes is None:
-        count = node.int("num_outputs", len(node.proto.output))
+        count = node.integer("num_outputs", len(node.proto.output))
         if count < 1 or count > 4096:
             raise BadInput(f"a split into {count} parts")
         step = -(-x.shape[axis] // count)
@@ -157,14 +158,14 @@ def slices(node: Node) -> Tensor:
     steps = [1] * len(starts) if steps is None else steps
     if not len(starts) == len(stops) == len(axes) == len(steps) or len({*axes}) < len(axes):
         raise BadInput(f"starts {starts}, ends {stops}, axes {axes} and steps {steps} do not go together")
-    full = [[0] * x.rank, [*x.shape], [1] * x.rank]
+    full = [[0] * x.rank, [END] * x.rank, [1] * x.rank]
     empty = False
     for start, stop, axis, step in zip(starts, stops, axes, steps, strict=True):
         if step == 0:
             raise BadInput("a step of 0")
         low, high, by = slice(start, stop, step).indices(x.shape[axis])
         empty = empty or len(range(low, high, by)) == 0
-        full[0][axis], full[1][axis], full[2][axis] = low, high, by
+        full[0][axis], full[1][axis], full[2][axis] = low, END if high == x.shape[axis] else high, by
         if by < 0 and high < 0:
             full[1][axis] = -(x.shape[axis] + 1)
     if empty:
@@ -173,7 +174,7 @@ def slices(node: Node) -> Tensor:
             for a, b, c, s in zip(*full, x.shape, strict=True)
         ]
         return known(node.name, np.zeros(shape, x.dtype))
-    if full == [[0] * x.rank, [*x.shape], [1] * x.rank]:
+    if full == [[0] * x.rank, [END] * x.rank, [1] * x.rank]:
         return x
     made: Tensor = node.emit("slice", x, starts=tuple(full[0]), stops=tuple(full[1]), steps=tuple(full[2]))
     return made
@@ -188,7 +189,8 @@ def expand(node: Node) -> Tensor:
     shape = tuple(int(s) for s in np.broadcast_shapes(x.shape, tuple(wanted)))
     if shape == x.shape:
         return x
-    made: Tensor = node.emit("expand", x, shape=shape)
+    kept = x.rank == len(shape) and x.shape[0] == shape[0]
+    made: Tensor = node.emit("expand", x, shape=(0, *shape[1:]) if kept else shape)
     return made
 
 
@@ -213,7 +215,7 @@ def pad(node: Node) -> Tensor:
     before, after = [0] * x.rank, [0] * x.rank
     for at, axis in enumerate(axes):
         before[axis], after[axis] = pads[at], pads[at + len(axes)]
-    value = node.float("value", 0.0)
+    value = node.real("value", 0.0)
     if node.opset >= 11 and node.given(2) is not None:
         value = node.number(2, "the value of a Pad")
     if any(p < 0 for p in (*before, *after)):
@@ -244,7 +246,7 @@ def _cropped(node: Node, x: Tensor, before: list[int], after: list[int]) -> Tens
 
 @rule("DepthToSpace")
 def depth_to_space(node: Node) -> Tensor:
-    x, b = node.x(), node.int("blocksize")
+    x, b = node.x(), node.integer("blocksize")
     n, c, h, w = _planes(x)
     if b < 1 or c % (b * b):
         raise BadInput(f"{c} channels in blocks of {b}")
@@ -258,7 +260,7 @@ def depth_to_space(node: Node) -> Tensor:
 
 @rule("SpaceToDepth")
 def space_to_depth(node: Node) -> Tensor:
-    x, b = node.x(), node.int("blocksize")
+    x, b = node.x(), node.integer("blocksize")
     n, c, h, w = _planes(x)
     if b < 1 or h % b or w % b:
         raise BadInput(f"a plane of {h} x {w} in blocks of {b}")
@@ -280,8 +282,8 @@ def trilu(node: Node) -> Tensor:
     k = int(node.number(1, "the diagonal of a Trilu")) if node.given(1) is not None else 0
     if x.rank < 2:
         raise BadInput(f"a value of shape {list(x.shape)} has no triangle")
-    mask = np.tri(*x.shape[-2:], k if not node.int("upper", 1) else k - 1, dtype=bool)
-    if node.int("upper", 1):
+    mask = np.tri(*x.shape[-2:], k if not node.integer("upper", 1) else k - 1, dtype=bool)
+    if node.integer("upper", 1):
         mask = ~mask
     zero = converted(node, node.constant(0), x.dtype)
     made: Tensor = node.emit("where", known(f"{node.name}/triangle", mask), x, zero, dtype=x.dtype)
