@@ -93,18 +93,19 @@ def check_shift(shift: int, reach: int = 1) -> None:
 
 
 def requantise(
-    a: Ints, x: Quantised, w: Quantised, y: Quantised, rounding: str, *, axis: int, shifted: int = 0
+    a: Ints, x: Quantised, w: Quantised, y: Quantised, rounding: str, *, axis: int = 0, shifted: int = 0
 ) -> Ints:
-    """Accumulators `a` at scale s_x s_w, channels along `axis`, to the integers of `y`.
+    """Accumulators `a` at scale s_x s_w, to the integers of `y`; scales of `w` per channel lie along `axis`.
 
     `shifted` bits have been shifted out of the accumulators already (truncated products).
     """
     along = [1] * a.ndim
-    along[axis] = -1
+    if len(w.scale) > 1:
+        along[axis] = -1
     if rounding == "float":
-        m = multipliers(x, w, y).reshape(along if len(w.scale) > 1 else [1] * a.ndim)
+        m = multipliers(x, w, y).reshape(along)
         return clip(_rint(a.astype(np.float32) * m) + y.zero_point, y)
-    shift = accumulator_exponents(x, w, y).reshape(along if len(w.scale) > 1 else [1] * a.ndim) - shifted
+    shift = accumulator_exponents(x, w, y).reshape(along) - shifted
     if rounding == "truncate":
         return clip(np.where(shift < 0, a << np.clip(-shift, 0, 31), a >> np.clip(shift, 0, 62)), y)
     return clip(shift_half_even(a, shift) + y.zero_point, y)

@@ -93,6 +93,8 @@ def rescalable(x: Integer | Fixed, y: Integer | Fixed, rounding: str, *, divisor
         raise BadInput(f"rounding {one_line(rounding, 40)!r}: {', '.join(rules.ROUNDINGS)} are allowed")
     if x.axis is not None or y.axis is not None:
         raise BadInput("activations have one scale")
+    if x == y and x.zero_point == 0 and rounding != "float" and divisor == 1:
+        return  # nothing is scaled: plain integers may be as wide as they are
     if rounding == "truncate" and (x.zero_point or y.zero_point):
         raise BadInput("truncation is defined for zero points of 0")
     if rounding == "float":

@@ -1,10 +1,14 @@
-"""Element by element: activations and addition; and the normalised exponentials over one axis.
+"""Two values (`where`: three) in, one out, element by element; shapes broadcast as NumPy's.
 
-    relu max(x, 0)   tanh   sigmoid 1/(1+e^-x)   add x + y   softmax e^x / sum e^x   log_softmax x - log sum e^x
+    add x + y    subtract x - y    multiply x y    divide x / y    power x^y    remainder
+    minimum, maximum               equal, less, less_or_equal, greater, greater_or_equal -> truth values
+    logical_and, logical_or, logical_xor           where(condition, x, y)
 
-Both softmaxes subtract the maximum first, so that no exponential overflows. Integer networks have relu (the zero point
-is zero) and add (both operands rescaled to the result's scale, one rounding each, then added: INTERFACE, section 5);
-tanh and sigmoid become `lookup` or `piecewise_linear` when a network is quantised, so that no libm decides a bit.
+Integers  add and subtract rescale both operands to the result's scale, one rounding each, then add (INTERFACE, section
+          5); multiply requantises (x - z_x)(y - z_y) once with m = (s_x s_y) / s; what only compares or chooses works
+          on stored numbers of one type. divide (towards zero), power and remainder are defined on plain integers
+          (scale 1) too, where a division by 0 gives 0: shape arithmetic of other tools needs them.
+`remainder` has the sign of the divisor (Python's) or of the dividend (C's).
 """
 
 from collections.abc import Callable, Sequence
@@ -12,118 +16,193 @@ from typing import Any
 
 import numpy as np
 
-from lamina.core.errors import BadInput
+from lamina.core.errors import BadInput, one_line
 from lamina.ir import integers as rules
 from lamina.ir.network import Array
-from lamina.ir.operators._table import (
-    Attributes,
-    Operator,
-    Shape,
-    Site,
-    elementwise_nest,
-    rescalable,
-    same_element,
-    stored,
-)
-from lamina.ir.types import Float
+from lamina.ir.operators._rules import bounded, one_scale, plain
+from lamina.ir.operators._table import Attributes, Operator, Shape, Site, elementwise_nest, rescalable, stored
+from lamina.ir.types import BOOL, Element, Float
+
+_ROUNDING: dict[str, Any] = {"rounding": "power_of_two"}
 
 
-def _same(shapes: Sequence[Shape], attributes: Attributes) -> Shape:
-    return shapes[0]
-
-
-def _broadcast(shapes: Sequence[Shape], attributes: Attributes) -> Shape:
+def broadcast(shapes: Sequence[Shape], attributes: Attributes) -> Shape:
+    """The shape that all operands stretch to."""
     try:
-        return tuple(int(size) for size in np.broadcast_shapes(*shapes))
+        return bounded(np.broadcast_shapes(*shapes))
     except ValueError as e:
-        raise BadInput(f"shapes {list(shapes[0])} and {list(shapes[1])} do not broadcast") from e
+        raise BadInput(f"shapes {' and '.join(str(list(shape)) for shape in shapes)} do not broadcast") from e
 
 
-def _axis(shapes: Sequence[Shape], attributes: Attributes) -> Shape:
-    if not -len(shapes[0]) <= attributes["axis"] < len(shapes[0]):
-        raise BadInput(f"axis {attributes['axis']} of a value of shape {list(shapes[0])}")
-    return shapes[0]
+def _one_kind(site: Site) -> bool:
+    """Whether operands and result are floats, which then are of one width."""
+    met = [t.element for t in (*site.inputs, *site.outputs)]
+    if any(isinstance(element, Float) for element in met):
+        if len(set(met)) > 1:
+            raise BadInput(f"operands of different types meet: {', '.join(map(str, met[:-1]))} and {met[-1]}")
+        return True
+    return False
 
 
-def _sigmoid(x: Array) -> Array:
-    small = np.exp(-np.abs(x))  # in (0, 1]: cannot overflow
-    return np.asarray(np.where(x >= 0, 1 / (1 + small), small / (1 + small)), x.dtype)
+def _sum_elements(site: Site) -> None:
+    if not _one_kind(site):
+        for operand in site.inputs:
+            rescalable(stored(operand), stored(site.outputs[0]), str(site.attributes["rounding"]))
 
 
-def _log_softmax(x: Array, axis: int) -> Array:
-    shifted = x - x.max(axis=axis, keepdims=True)
-    return np.asarray(shifted - np.log(np.exp(shifted).sum(axis=axis, keepdims=True)))
-
-
-def _softmax(x: Array, axis: int) -> Array:
-    powers = np.exp(x - x.max(axis=axis, keepdims=True))
-    return np.asarray(powers / powers.sum(axis=axis, keepdims=True))
-
-
-def _relu_integers(arrays: Sequence[Array], site: Site) -> Array:
-    return np.asarray(np.maximum(arrays[0], stored(site.inputs[0]).zero_point))
-
-
-def _add_integers(arrays: Sequence[Array], site: Site) -> Array:
-    a, b, y = (stored(t) for t in (*site.inputs, *site.outputs))
-    rounding = site.attributes["rounding"]
-    return rules.clip(
-        rules.rescale(arrays[0], a, y, rounding) + rules.rescale(arrays[1], b, y, rounding) + y.zero_point, y
-    )
-
-
-def _add_elements(site: Site) -> None:
-    """Floats of one width; integers whose rescaling is defined and stays inside int64."""
-    a, b, y = (t.element for t in (*site.inputs, *site.outputs))
-    if isinstance(a, Float) or isinstance(b, Float) or isinstance(y, Float):
-        if len({a, b, y}) > 1:
-            raise BadInput(f"operands of different types meet: {a}, {b} and {y}")
+def _product_elements(site: Site) -> None:
+    if _one_kind(site):
         return
-    for operand in (a, b):
-        rescalable(operand, y, str(site.attributes["rounding"]))
+    one_scale(site)
+    a, b, y = (stored(t) for t in (*site.inputs, *site.outputs))
+    rounding = str(site.attributes["rounding"])
+    if rounding not in rules.ROUNDINGS:
+        raise BadInput(f"rounding {one_line(rounding, 40)!r}: {', '.join(rules.ROUNDINGS)} are allowed")
+    if all(plain(e) for e in (a, b, y)) and rounding == "power_of_two":
+        return  # plain integers: int64 products
+    if rounding == "truncate" and any(e.zero_point for e in (a, b, y)):
+        raise BadInput("truncation is defined for zero points of 0")
+    if rounding == "float":
+        rules.check_multipliers(rules.multipliers(a, b, y))
+    else:
+        reach = [max(e.zero_point - e.low, e.high - e.zero_point) for e in (a, b)]
+        rules.check_shift(int(rules.accumulator_exponents(a, b, y)[0]), reach[0] * reach[1])
 
 
-def _unary(name: str, summary: str, function: Callable[[Array], Array], ops: int, **more: Any) -> Operator:
+def _plain_elements(site: Site) -> None:
+    if not _one_kind(site) and not all(plain(t.element) for t in (*site.inputs, *site.outputs)):
+        raise BadInput("this operator is defined on floats and on plain integers (scale 1): dequantise before it")
+
+
+def _same_elements(site: Site) -> None:
+    """All operands but a condition, and the result, are of one type."""
+    met = [t.element for t in (*site.inputs[-2:], *site.outputs)]
+    if len(set(met)) > 1:
+        raise BadInput(f"operands of different types meet: {', '.join(map(str, met))}")
+    one_scale(site)
+
+
+def _where_elements(site: Site) -> None:
+    if site.inputs[0].element != BOOL:
+        raise BadInput(f"the condition is {site.inputs[0].element}, truth values ({BOOL}) are needed")
+    _same_elements(site)
+
+
+def _compared_elements(site: Site) -> None:
+    a, b = (t.element for t in site.inputs)
+    if a != b or site.outputs[0].element != BOOL:
+        raise BadInput(f"{a} and {b} are compared into {site.outputs[0].element}: one type and {BOOL} are needed")
+    one_scale(site)
+
+
+def _logical_elements(site: Site) -> None:
+    if any(t.element != BOOL for t in (*site.inputs, *site.outputs)):
+        raise BadInput(f"logic is about truth values ({BOOL})")
+
+
+def _sums(sign: int) -> Callable[[Sequence[Array], Site], Array]:
+    def meaning(arrays: Sequence[Array], site: Site) -> Array:
+        a, b, y = (stored(t) for t in (*site.inputs, *site.outputs))
+        rounding = site.attributes["rounding"]
+        first, second = rules.rescale(arrays[0], a, y, rounding), rules.rescale(arrays[1], b, y, rounding)
+        return rules.clip(first + sign * second + y.zero_point, y)
+
+    return meaning
+
+
+def _product(arrays: Sequence[Array], site: Site) -> Array:
+    a, b, y = (stored(t) for t in (*site.inputs, *site.outputs))
+    product = np.asarray((arrays[0] - a.zero_point) * (arrays[1] - b.zero_point))
+    return rules.requantise(product, a, b, y, site.attributes["rounding"])
+
+
+def _quotient(arrays: Sequence[Array], site: Site) -> Array:
+    x, y = np.broadcast_arrays(*arrays)
+    whole = np.abs(x) // np.maximum(np.abs(y), 1)
+    return np.asarray(np.where(y == 0, 0, np.sign(x) * np.sign(y) * whole))
+
+
+def _integer_power(arrays: Sequence[Array], site: Site) -> Array:
+    x, y = np.broadcast_arrays(*arrays)
+    below = np.where(x == 1, 1, np.where(x == -1, 1 - 2 * (y & 1), 0))  # x^-n, towards zero
+    return np.asarray(np.where(y < 0, below, np.power(x, np.maximum(y, 0))))
+
+
+def _remainder(arrays: Sequence[Array], attributes: Attributes) -> Array:
+    if attributes["sign"] not in ("divisor", "dividend"):
+        raise BadInput(f"sign {one_line(attributes['sign'], 40)!r}: divisor and dividend are allowed")
+    return np.asarray((np.mod if attributes["sign"] == "divisor" else np.fmod)(*arrays))
+
+
+def _integer_remainder(arrays: Sequence[Array], site: Site) -> Array:
+    x, y = np.broadcast_arrays(*arrays)
+    return np.where(y == 0, 0, _remainder((x, np.where(y == 0, 1, y)), site.attributes))
+
+
+def _two(name: str, summary: str, function: Callable[..., Any], **more: Any) -> Operator:
+    """An operator that computes."""
     return Operator(
         name=name,
         summary=summary,
-        arity=(1, 1),
-        shape=_same,
-        run=lambda arrays, attributes: function(arrays[0]),
-        nest=lambda site: elementwise_nest(site, ops_per_element=ops),
-        elements=same_element,
-        **more,
+        arity=(2, 2),
+        shape=broadcast,
+        nest=lambda site: elementwise_nest(site, operands=2),
+        **{"run": lambda arrays, attributes: np.asarray(function(*arrays)), **more},
     )
 
 
-def _normalised(name: str, summary: str, function: Callable[[Array, int], Array]) -> Operator:
+def _choice(name: str, summary: str, function: Callable[..., Any], **more: Any) -> Operator:
+    """An operator that only looks at stored numbers."""
     return Operator(
         name=name,
         summary=summary,
-        arity=(1, 1),
-        attributes={"axis": -1},
-        shape=_axis,
-        run=lambda arrays, attributes: function(arrays[0], attributes["axis"]),
-        nest=lambda site: elementwise_nest(site, ops_per_element=4),  # maximum, exponential, sum, division
-        elements=same_element,
+        shape=broadcast,
+        moves=lambda arrays, site: np.asarray(function(*arrays)),
+        nest=lambda site: elementwise_nest(site, operands=len(site.inputs)),
+        **{"arity": (2, 2), "elements": _same_elements, **more},
     )
 
+
+def _truth(elements: Sequence[Element], attributes: Attributes) -> Element:
+    return BOOL
+
+
+_COMPARED: dict[str, Any] = {"element": _truth, "elements": _compared_elements}
+_LOGICAL: dict[str, Any] = {"elements": _logical_elements}
 
 OPERATORS = (
-    _unary("relu", "max(x, 0)", lambda x: np.maximum(x, x.dtype.type(0)), 1, integers=_relu_integers),
-    _unary("tanh", "hyperbolic tangent", np.tanh, 1),
-    _unary("sigmoid", "1 / (1 + exp(-x))", _sigmoid, 1),
-    _normalised("softmax", "exp(x) / sum exp(x) along an axis", _softmax),
-    _normalised("log_softmax", "x - log sum exp(x) along an axis", _log_softmax),
-    Operator(
-        name="add",
-        summary="x + y, broadcast",
-        arity=(2, 2),
-        attributes={"rounding": "power_of_two"},
-        shape=_broadcast,
-        run=lambda arrays, attributes: arrays[0] + arrays[1],
-        integers=_add_integers,
-        elements=_add_elements,
-        nest=lambda site: elementwise_nest(site, operands=2),
+    _two("add", "x + y, broadcast", np.add, attributes=_ROUNDING, integers=_sums(1), elements=_sum_elements),
+    _two("subtract", "x - y, broadcast", np.subtract, attributes=_ROUNDING, integers=_sums(-1), elements=_sum_elements),
+    _two(
+        "multiply", "x y, broadcast", np.multiply, attributes=_ROUNDING, integers=_product, elements=_product_elements
+    ),
+    _two("divide", "x / y, broadcast", np.divide, integers=_quotient, elements=_plain_elements),
+    _two("power", "x to the y, broadcast", np.power, integers=_integer_power, elements=_plain_elements),
+    _two(
+        "remainder",
+        "what a division leaves, with the sign of the divisor or of the dividend",
+        np.mod,
+        run=_remainder,
+        attributes={"sign": "divisor"},
+        integers=_integer_remainder,
+        elements=_plain_elements,
+    ),
+    _choice("minimum", "the smaller of x and y", np.minimum),
+    _choice("maximum", "the larger of x and y", np.maximum),
+    _choice("equal", "whether x = y", np.equal, **_COMPARED),
+    _choice("less", "whether x < y", np.less, **_COMPARED),
+    _choice("less_or_equal", "whether x <= y", np.less_equal, **_COMPARED),
+    _choice("greater", "whether x > y", np.greater, **_COMPARED),
+    _choice("greater_or_equal", "whether x >= y", np.greater_equal, **_COMPARED),
+    _choice("logical_and", "whether both are true", np.minimum, **_LOGICAL),
+    _choice("logical_or", "whether one is true", np.maximum, **_LOGICAL),
+    _choice("logical_xor", "whether just one is true", np.not_equal, **_LOGICAL),
+    _choice(
+        "where",
+        "x where the condition holds, else y",
+        lambda c, x, y: np.where(c != 0, x, y),
+        arity=(3, 3),
+        element=lambda elements, attributes: elements[1],
+        elements=_where_elements,
     ),
 )
