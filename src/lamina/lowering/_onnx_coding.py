@@ -25,7 +25,28 @@ if TYPE_CHECKING:
 
     from lamina.lowering._onnx_walk import Graph
 
-MOVES = ["Reshape", "Flatten", "Transpose", "Squeeze", "Unsqueeze", "MaxPool", "Clip", "Gather", "Slice", "Concat", "Identity", "Split", "Expand", "Tile", "Pad", "Max", "Min", "DepthToSpace", "SpaceToDepth", "GatherElements"]
+MOVES = [
+    "Reshape",
+    "Flatten",
+    "Transpose",
+    "Squeeze",
+    "Unsqueeze",
+    "MaxPool",
+    "Clip",
+    "Gather",
+    "Slice",
+    "Concat",
+    "Identity",
+    "Split",
+    "Expand",
+    "Tile",
+    "Pad",
+    "Max",
+    "Min",
+    "DepthToSpace",
+    "SpaceToDepth",
+    "GatherElements",
+]
 ROLES = {  # operator -> for each operand that is stored integers: (place, place of its scale, place of its zero point)
     "DequantizeLinear": ((0, 1, 2),),
     "QLinearConv": ((0, 1, 2),),
@@ -108,7 +129,7 @@ def real(node: Node, tensor: Tensor, element: Integer) -> Tensor:
             np.dtype(np.float32),
             tensor.shape,
             None,
-            node.builder.emit("dequantise", [node.value(tensor)], label=f"{node.name}/real", element=FLOAT32),
+            node.builder.emit("dequantise", [node.value(tensor)], name=f"{node.name}/real", element=FLOAT32),
         )
     plain = node.plain(tensor)
     wide = node.step("cast", plain, element=FLOAT32, dtype=np.float32)
@@ -174,7 +195,7 @@ def looked_up(node: Node, table: Tensor, places: Tensor) -> Tensor | None:
     if source is None or x is None or to is None or x.low != low or table.shape != (2**x.bits,):
         return None
     entries = node.builder.constant(table.name, table.array, Type(shape=table.shape, element=to))
-    value = node.builder.emit("lookup", [node.value(source), entries], label=node.name, element=to)
+    value = node.builder.emit("lookup", [node.value(source), entries], name=node.name, element=to)
     return node.tensor(value, table.dtype)
 
 

@@ -202,7 +202,7 @@ class Node:
         if element is None and not all(is_plain(v) for v in values) and not _keeps(name, values):
             operands = [self.plain(t) for t in operands]
             values = [self.value(t) for t in operands]
-        made = self.builder.emit(name, values, label=label, element=element, **attributes)
+        made = self.builder.emit(name, values, name=label, element=element, **attributes)
         like = operands[0]
         if isinstance(made, list):
             kinds = list(dtype) if isinstance(dtype, list | tuple) else [dtype] * len(made)
@@ -220,12 +220,12 @@ class Node:
             return tensor
         q = value.type.element
         assert not isinstance(q, Float)
-        real = self.builder.emit("dequantise", [value], label=f"{self.name}/real", element=FLOAT32)
+        real = self.builder.emit("dequantise", [value], name=f"{self.name}/real", element=FLOAT32)
         scale = self.builder.scalar(q.scale[0])
-        units = self.builder.emit("round", [self.builder.emit("divide", [real, scale], label=f"{self.name}/units")])
-        whole = self.builder.emit("cast", [units], label=f"{self.name}/whole", element=INDEX)
+        units = self.builder.emit("round", [self.builder.emit("divide", [real, scale], name=f"{self.name}/units")])
+        whole = self.builder.emit("cast", [units], name=f"{self.name}/whole", element=INDEX)
         zero = self.builder.constant("zero", np.asarray(q.zero_point))
-        return self.tensor(self.builder.emit("add", [whole, zero], label=f"{self.name}/plain"), tensor.dtype)
+        return self.tensor(self.builder.emit("add", [whole, zero], name=f"{self.name}/plain"), tensor.dtype)
 
     def reshape(self, tensor: Tensor, shape: Sequence[int], *, last: bool = False) -> Tensor:
         """`tensor` in another shape; the batch stays open where axis 0 is kept."""
@@ -247,7 +247,7 @@ class Node:
             return tensor  # places and counts: they are computed in 64 bits
         narrow = Integer(bits=8 * tensor.dtype.itemsize, signed=tensor.dtype.kind == "i")
         low = self.step("cast", tensor, element=narrow)
-        value = self.builder.emit("cast", [low.value], label=self.name, element=INDEX)
+        value = self.builder.emit("cast", [low.value], name=self.name, element=INDEX)
         return self.tensor(value, tensor.dtype)
 
     def within(self, builder: Builder) -> "Node":
