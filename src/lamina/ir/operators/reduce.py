@@ -70,6 +70,8 @@ def _rescaled_elements(site: Site) -> None:
     if isinstance(x, Float) or isinstance(y, Float):
         same_element(site)
         return
+    if plain(x) and plain(y) and site.attributes["rounding"] == "power_of_two":
+        return  # plain integers: int64 sums
     for divisor in {1, count(site)}:  # of a mean; and the reach of a sum
         rescalable(x, y, str(site.attributes["rounding"]), divisor=divisor)
 
