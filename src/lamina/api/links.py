@@ -76,7 +76,7 @@ class Difference:
 def open_link(source: str | Path | Network) -> Link:
     """The link that `source` names."""
     if isinstance(source, Network):
-        return Link(name=source.name, network=source, run=lambda inputs: trace(source, inputs))
+        return _interpreted(source, source.name)
     path = Path(source)
     if path.suffix == ".onnx":
         from lamina.export import onnx_file
@@ -86,8 +86,16 @@ def open_link(source: str | Path | Network) -> Link:
         from lamina.export import c_source
 
         return Link(name=str(source), network=None, run=lambda inputs: c_source.run(path, inputs))
-    network = sources.network(source)
-    return Link(name=str(source), network=network, run=lambda inputs: trace(network, inputs))
+    return _interpreted(sources.network(source), str(source))
+
+
+def _interpreted(network: Network, name: str) -> Link:
+    """What the layers compute: constants are no layers."""
+
+    def run(inputs: Mapping[str, Array]) -> dict[str, Array]:
+        return {n: values for n, values in trace(network, inputs).items() if n not in network.constants}
+
+    return Link(name=name, network=network, run=run)
 
 
 def compare(a: Link, b: Link, inputs: Mapping[str, Array]) -> Difference:

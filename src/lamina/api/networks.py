@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from torch import nn
 
 
+DEFAULT_MACHINES = ("cpu", "diannao", "systolic")
+
+
 def lower(
     source: "str | Path | Network | nn.Module",
     *,
@@ -47,7 +50,7 @@ def lower(
 
 def cost(
     source: "str | Path | Network",
-    machines: str | Sequence[str] = "cpu,diannao,systolic",
+    machines: str | Sequence[str] | None = None,
     *,
     batch: int | None = None,
     bits: int | None = None,
@@ -58,15 +61,17 @@ def cost(
     """The table of what `source` costs on each of `machines`; prints as text, `.to_json()` is INTERFACE section 2.
 
     Where the network carries no word length (float), its layers are costed at `bits` (default 8) and the table says so.
-    Left out, the batch is the source's own.
+    Left out, the batch is the source's own; and without `machines` three are asked, whose coverage is told where they
+    cannot run a layer.
     """
     from lamina.hw import registry, table
 
     network = sources.network(source, shapes=shapes, values=values)
     if batch is not None:
         network = network.with_batch(batch)
-    names = registry.split_list(machines) if isinstance(machines, str) else list(machines)
-    return table.cost(network, [registry.find(n) for n in names], bits=bits, allow_partial=allow_partial)
+    names = registry.split_list(machines) if isinstance(machines, str) else list(machines or DEFAULT_MACHINES)
+    partial = allow_partial or machines is None
+    return table.cost(network, [registry.find(n) for n in names], bits=bits, allow_partial=partial)
 
 
 def emulate(source: "str | Path | Network", machine: str, *, data: str = "digits", limit: int = 1000) -> Any:

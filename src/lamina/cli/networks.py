@@ -31,7 +31,10 @@ def lower(
 
 def cost(
     source: Source,
-    on: Machines = "cpu,diannao,systolic",
+    on: Annotated[
+        str | None,
+        typer.Option("--on", help="Names or .toml files, fields after a colon.", metavar="MACHINE[,MACHINE]"),
+    ] = None,
     batch: Annotated[int | None, typer.Option("--batch", help="Examples at once; the source's own.", min=1)] = None,
     bits: Annotated[int | None, typer.Option("--bits", help="Word length where the network has none; 8.")] = None,
     allow_partial: Annotated[

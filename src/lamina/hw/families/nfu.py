@@ -4,7 +4,7 @@ Tn output neurons take Ti inputs each per cycle: Ti x Tn multipliers, Tn adder t
 
     multiplying   cycles = n groups ceil(k / Tn) ceil(c / Ti) p q r s
     pooling       cycles = n ceil(channels / Ti) p q r s
-    other         cycles = ceil(ops / Tn); activations on results as they leave: 0
+    other         cycles = ceil(ops / Tn); activations on results as they leave: 0; moves are DMA, no cycles either
 
 DRAM: NBin holds inputs, SB synapses, NBout partial sums, half of each while the other half is loaded. Of three loop
 orders the one with the least traffic is taken: synapses stay and inputs pass, inputs stay and synapses pass, or (fully
@@ -21,10 +21,11 @@ from math import ceil
 from lamina.core.errors import BadInput
 from lamina.hw.components import memory
 from lamina.hw.cost import Cost
+from lamina.hw.kinds import MOVES, ON_THE_FLY, POOLING, SIMPLE
 from lamina.ir.layer import Layer
 
-ON_THE_FLY = frozenset({"relu", "tanh", "sigmoid", "lookup", "piecewise_linear", "quantise", "dequantise"})
-OPERATORS = ON_THE_FLY | {"conv2d", "linear", "max_pool2d", "average_pool2d", "add"}
+MULTIPLY = frozenset({"conv2d", "linear", "matmul", "conv_transpose2d"})
+OPERATORS = MULTIPLY | POOLING | SIMPLE | MOVES | ON_THE_FLY
 USES = {
     "cycles": ("inputs", "outputs"),
     "latency_s": ("inputs", "outputs", "clock_hz", "dram_bytes_per_s"),
@@ -90,7 +91,9 @@ def cycles(layer: Layer, machine: Nfu) -> int:
         return layer.groups * ceil(layer.k / machine.outputs) * ceil(layer.c / machine.inputs) * spots
     if layer.operator in ON_THE_FLY:
         return 0
-    if layer.operator in ("max_pool2d", "average_pool2d"):
+    if layer.operator in MOVES:
+        return 0
+    if layer.operator in POOLING:
         return ceil(layer.groups / machine.inputs) * spots
     return ceil(layer.ops / machine.outputs)
 

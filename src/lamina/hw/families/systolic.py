@@ -13,7 +13,8 @@ cut into folds of R rows x C columns; one operand stays in the elements and the 
 Every fold pays for the whole array. DRAM: three double-buffered memories, half of each holds what is computed on. Row
 folds or column folds are the outer loop, whichever moves less; what the inner folds share stays if it fits, else it is
 read again for each of them, and partial sums that do not fit are spilled. Compute and DRAM overlap ideally:
-latency = max((cycles + 1) / clock, DRAM bytes / bandwidth). One-operand elementwise layers act on the fly.
+latency = max((cycles + 1) / clock, DRAM bytes / bandwidth). One-operand elementwise layers act on the fly; other work
+without weights is done by a vector unit of one lane a column, which fetches and stores what it works on.
 
 Source    SCALE-Sim 3.0.0, its code (the paper's formula has one R more for output_stationary): Samajdar et al.,
           ISPASS 2020, https://doi.org/10.1109/ISPASS48437.2020.00016
@@ -27,11 +28,10 @@ from typing import Literal, get_args
 from lamina.core.errors import BadInput
 from lamina.hw.components import arithmetic, memory
 from lamina.hw.cost import Cost
+from lamina.hw.kinds import ON_THE_FLY
 from lamina.ir.layer import Layer
 
 Dataflow = Literal["output_stationary", "weight_stationary", "input_stationary"]
-ON_THE_FLY = frozenset({"relu", "tanh", "sigmoid", "lookup", "piecewise_linear", "quantise", "dequantise"})
-OPERATORS = ON_THE_FLY | {"conv2d", "linear", "max_pool2d", "average_pool2d", "add", "softmax", "log_softmax"}
 USES = {
     "cycles": ("rows", "columns", "dataflow"),
     "latency_s": ("clock_hz", "dram_bytes_per_s"),
@@ -73,8 +73,6 @@ class Systolic:
 
 def refusal(layer: Layer, machine: Systolic) -> str | None:
     """Why `machine` cannot run `layer`; None where it can."""
-    if layer.operator not in OPERATORS:
-        return f"it has no unit for {layer.operator}"
     product = layer.input_bits + layer.weight_bits
     if layer.macs and product > machine.accumulator_bits:
         return f"products of {product} bits do not fit accumulator_bits={machine.accumulator_bits}"
