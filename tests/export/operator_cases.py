@@ -195,9 +195,12 @@ def _reduce(*elements: Element) -> Callable[[Generator], Case]:
     def case(rng: Generator) -> Case:
         element, of = pick(rng, *elements), shape(rng, most=int(pick(rng, 4, 20)))
         axes = tuple(axis for axis in range(len(of)) if chance(rng, 0.6)) or (len(of) - 1,)
+        reach = 30 if element == INDEX else 2
+        rounded = {"rounding": "float"} if element == UNEVEN else {}
         return Case(
-            operands=[operand(of, element, -30 if element == INDEX else -2, 30 if element == INDEX else 2)],
-            attributes={"axes": axes, "keep": chance(rng)},
+            operands=[operand(of, element, -reach, reach)],
+            attributes={"axes": axes, "keep": chance(rng), **rounded},
+            element=pick(rng, element, ASYMMETRIC) if element in (UNEVEN, EIGHT) else element,
         )
 
     return case
@@ -276,7 +279,8 @@ def _weighted(rng: Generator, x: Shape, w: Shape, k: int, attributes: dict[str, 
         type=Type(shape=(k,), element=bias), data=rng.integers(-900, 900, k).astype(np.int32)
     )  # fmt: skip
     operands = [operand(x, source), make(rng, w, weight), bias_data]
-    return Case(operands=operands[: 2 + chance(rng, 0.7)], attributes={"rounding": rounding, **attributes}, element=y)
+    biased = operands[1].data is not None and chance(rng, 0.7)  # else anything that the types hold has to fit
+    return Case(operands=operands[: 2 + biased], attributes={"rounding": rounding, **attributes}, element=y)
 
 
 def _window(rng: Generator, dilated: bool) -> tuple[Shape, dict[str, Any]]:
@@ -520,7 +524,7 @@ def _scan(rng: Generator) -> Case:
     )
 
 
-NUMBERS = (Float(), Float(bits=64), INDEX)
+NUMBERS = (Float(), Float(bits=64), INDEX, Integer(bits=16), Integer(bits=8, signed=False))
 ORDERED = (Float(), Float(bits=64), INDEX, EIGHT, ASYMMETRIC)
 CASES: dict[str, Callable[[Generator], Case]] = {
     **{name: _activation(-3, 3) for name in (
@@ -553,11 +557,11 @@ CASES: dict[str, Callable[[Generator], Case]] = {
     "batch_norm": _batch_norm,
     "layer_norm": _layer_norm,
     "lrn": _lrn,
-    "reduce_sum": _reduce(*NUMBERS, EIGHT, ASYMMETRIC),
-    "reduce_mean": _reduce(Float(), Float(bits=64), EIGHT, ASYMMETRIC),
+    "reduce_sum": _reduce(*NUMBERS, EIGHT, ASYMMETRIC, UNEVEN),
+    "reduce_mean": _reduce(Float(), Float(bits=64), EIGHT, ASYMMETRIC, UNEVEN),
     "reduce_max": _reduce(*ORDERED),
     "reduce_min": _reduce(*ORDERED),
-    "reduce_product": _reduce(Float(), Float(bits=64)),
+    "reduce_product": _reduce(*NUMBERS),
     **{name: _axis_case(lambda rng: pick(rng, *ORDERED), lambda rng, of, axis: {
         "keep": chance(rng), "last": chance(rng),
     }) for name in ("argmax", "argmin")},

@@ -19,6 +19,7 @@ from lamina.export._c_text import fill, real, whole
 from lamina.ir import integers as rules
 from lamina.ir.network import Array
 from lamina.ir.operators._table import Site, stored
+from lamina.ir.operators.activations import clip_bounds
 from lamina.ir.types import Float
 
 _EACH = """\
@@ -115,11 +116,10 @@ def logical_not(setting: Setting) -> Kernel:
 
 def bounds(site: Site) -> tuple[float, float]:
     """Between which numbers a relu or clip holds its operand: reals, or stored integers."""
-    attributes, element = site.attributes, site.inputs[0].element
-    low, high = float(attributes.get("low", 0.0)), float(attributes.get("high", inf))
+    element, clips = site.inputs[0].element, "low" in site.attributes
     if isinstance(element, Float):
-        return low, high
-    return held(low, stored(site.inputs[0])), held(high, stored(site.inputs[0]))
+        return (site.attributes["low"], site.attributes["high"]) if clips else (0.0, inf)
+    return clip_bounds(site) if clips else (element.zero_point, element.high)
 
 
 def within(setting: Setting, y: rules.Quantised) -> tuple[int, int]:
@@ -136,15 +136,6 @@ def bounded(setting: Setting, value: str) -> str:
     low, high = setting.bounds
     text = value if high == inf else f"{value} > {real(high, setting.kind)} ? {real(high, setting.kind)} : {value}"
     return text if low == -inf else f"{value} < {real(low, setting.kind)} ? {real(low, setting.kind)} : {text}"
-
-
-def held(value: float, element: rules.Quantised) -> int:
-    """The stored integer of a bound."""
-    if value == inf:
-        return element.high
-    if value == -inf:
-        return element.low
-    return int(rules.quantise(np.array(value), element))
 
 
 def _clipped(setting: Setting) -> Kernel:

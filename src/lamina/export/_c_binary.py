@@ -9,9 +9,8 @@ by zero, the lowest number by -1) goes through helpers. Quantised integers are r
 
 from collections.abc import Callable
 
-from lamina.core.errors import Unsupported
 from lamina.export._c_activations import bounded
-from lamina.export._c_kernel import Kernel, Setting
+from lamina.export._c_kernel import Kernel, Setting, kind
 from lamina.export._c_loops import contiguous, nest, repeated
 from lamina.export._c_requantise import plus, product, rescaled, saturated
 from lamina.ir.operators._table import stored
@@ -74,10 +73,8 @@ def where(setting: Setting) -> Kernel:
 
 
 def _plain(setting: Setting, helper: str) -> Kernel:
-    """Arithmetic of plain integers through a helper that is defined for every pair."""
-    if setting.x.element != INDEX:
-        raise Unsupported(f"{setting.name}: integers of type {setting.x.element}: dequantise them first")
-    return _loops(setting, lambda a, b: f"{setting.prefix}_{helper}({a}, {b})", (helper,))
+    """Arithmetic of plain integers (scale 1) through a helper that is defined for every pair."""
+    return _loops(setting, lambda a, b: f"({kind(setting.y)}){setting.prefix}_{helper}({a}, {b})", (helper,))
 
 
 def _sum(setting: Setting, sign: str) -> Kernel:

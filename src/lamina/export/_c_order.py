@@ -8,10 +8,8 @@ cumulative_sum    y[i] = x[0] + ... + x[i], without x[i] itself where `exclusive
 
 from math import prod
 
-from lamina.core.errors import Unsupported
 from lamina.export._c_kernel import Kernel, Setting
 from lamina.export._c_text import fill
-from lamina.ir.types import INDEX
 
 _PLACE = """\
 for (int o = 0; o < $outer; ++o) {
@@ -51,7 +49,7 @@ for (int o = 0; o < $outer; ++o) {
 _RUNNING = """\
 for (int o = 0; o < $outer; ++o) {
     for (int i = 0; i < $inner; ++i) {
-        $kind sum = 0;
+        $acc sum = 0;
         for (int c = 0; c < $count; ++c) {
             const int at = o * $step + ($place) * $inner + i;
             $steps
@@ -74,10 +72,9 @@ def top_k(setting: Setting) -> Kernel:
 
 def cumulative_sum(setting: Setting) -> Kernel:
     a, places = setting.site.attributes, _axis(setting)
-    if not setting.is_float and setting.x.element != INDEX:
-        raise Unsupported(f"{setting.name}: running sums of {setting.x.element} have no C form: dequantise before them")
     step = "sum += x0[at];" if setting.is_float else f"sum = {setting.prefix}_plus64(sum, x0[at]);"
-    steps = ("y[at] = sum;", step) if a["exclusive"] else (step, "y[at] = sum;")
+    store = f"y[at] = ({setting.kind})sum;"
+    steps = (store, step) if a["exclusive"] else (step, store)
     body = fill(
         _RUNNING, place=f"{places['count']} - 1 - c" if a["reverse"] else "c",
         steps=("\n" + 12 * " ").join(steps), **places,

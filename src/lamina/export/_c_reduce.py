@@ -78,7 +78,7 @@ def _ends(setting: Setting, what: str) -> tuple[str, str, str, tuple[str, ...]]:
         mean = f"a / {real(count, setting.kind)}"
         return setting.kind, "1" if what == "product" else "0", mean if what == "mean" else "a", ()
     if what == "product":
-        return "int64_t", "1", "a", ("times64",)
+        return "int64_t", "1", f"({setting.kind})a", ("times64",)
     if x == INDEX and y == INDEX:
         return "int64_t", "0", "a", ("plus64",)
     rounding, divisor = str(setting.site.attributes["rounding"]), count if what == "mean" else 1
