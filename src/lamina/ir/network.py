@@ -85,14 +85,17 @@ class Network:
 
     @property
     def weights(self) -> list[str]:
-        """The constants that count as parameters: all but tables, places, truth values, single numbers, and the
-        running statistics of batch normalisation."""
+        """The constants that count as parameters: all but tables, places, truth values, single numbers, the running
+        statistics of batch normalisation, and the zeros that a scan starts from."""
         others: set[str] = set()
         for operation in self.operations:
             if operation.operator in TABLES:
                 others.update(operation.inputs[1:])
             if operation.operator == "batch_norm":
                 others.update(operation.inputs[3:])
+            if isinstance(body := operation.attributes.get("body"), Network):
+                initial = [n for n in operation.inputs[: len(body.carry)] if n in self.constants]
+                others.update(n for n in initial if (data := self.constants[n].data) is None or not data.any())
         return [
             name
             for name, c in self.constants.items()

@@ -4,13 +4,14 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from lamina.lowering.torch_export import lower as lower
+    from lamina.lowering.torch_export import lower_all as lower_all
 
-__all__ = ["lower"]
+__all__ = ["lower", "lower_all"]
 
 
 def __getattr__(name: str) -> Any:
-    if name == "lower":
-        from lamina.lowering.torch_export import lower
+    if name in __all__:
+        from lamina.lowering import torch_export
 
-        return lower
+        return getattr(torch_export, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -9,6 +9,7 @@ argument (`relu_`) are calls of the same operator without the underscore; that i
 memory, and elsewhere the program is made functional by torch first.
 """
 
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -30,7 +31,7 @@ class Ref:
 class Call:
     target: str  # "aten.conv2d.default"
     arguments: Mapping[str, Any]  # by name; tensors are Refs, also inside lists
-    results: Sequence[Ref | None]
+    results: Sequence[Ref]
     several: bool  # whether the operator gives a list
     path: str  # of the module that made the call
 
@@ -55,7 +56,9 @@ def refs(argument: Any) -> Iterator[Ref]:
 def of_export(program: torch.export.ExportedProgram) -> Program:
     """The data of a live program; raises `Unsupported` where it keeps state in a buffer."""
     if not _writes_alone(program):
-        program = program.run_decompositions({})
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # torch calls what it deprecates itself
+            program = program.run_decompositions({})
     signature = program.graph_signature
     if signature.buffers_to_mutate:
         names = ", ".join(map(repr, signature.buffers_to_mutate.values()))
@@ -89,13 +92,13 @@ def of_export(program: torch.export.ExportedProgram) -> Program:
 def _call(node: torch.fx.Node, known: dict[torch.fx.Node, Any]) -> Call:
     value = node.meta.get("val")
     several = isinstance(value, list | tuple)
-    results: list[Ref | None]
-    if several:
-        results = [_ref(f"{node.name}.{i}", v) for i, v in enumerate(value)]
-        known[node] = results
-    else:
-        results = [] if value is None else [_ref(node.name, value)]
-        known[node] = results[0] if results else None
+    values = value if isinstance(value, list | tuple) else ([] if value is None else [value])
+    # a place in the list that holds no tensor keeps its name, and nothing can use it
+    results = [
+        _ref(f"{node.name}.{i}" if several else node.name, v) or Ref(f"{node.name}.{i}", (), torch.float32)
+        for i, v in enumerate(values)
+    ]
+    known[node] = results if several else next(iter(results), None)
     if not hasattr(node.target, "_schema"):
         raise Unsupported(f"{node.target} at {layer_name(node)!r} has no rule: only torch's operators have")
     target, arguments = str(node.target), bound(node, known)
@@ -107,7 +110,11 @@ def _call(node: torch.fx.Node, known: dict[torch.fx.Node, Any]) -> Call:
 
 
 def _ref(name: str, value: Any) -> Ref | None:
-    return Ref(name, tuple(int(s) for s in value.shape), value.dtype) if isinstance(value, torch.Tensor) else None
+    if not isinstance(value, torch.Tensor):
+        return None
+    if not all(type(s) is int for s in value.shape):
+        raise Unsupported(f"the size of {name!r} depends on data: every shape has to follow from those of the inputs")
+    return Ref(name, tuple(value.shape), value.dtype)
 
 
 def bound(node: torch.fx.Node, values: Mapping[torch.fx.Node, Any] | None = None) -> dict[str, Any]:

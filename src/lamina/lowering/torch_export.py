@@ -44,7 +44,9 @@ def lower(
     tuples; both together name different arguments. Raises `BadInput` where the module does not take them,
     `Unsupported` where an operator has no rule.
     """
-    positional, named = _examples(input_shape, inputs)
+    positional, given = _examples(input_shape, inputs)
+    order = [*inspect.signature(module.forward).parameters]
+    named = dict(sorted(given.items(), key=lambda item: order.index(item[0]) if item[0] in order else len(order)))
     program = _export(module, positional, named)
     return translate(of_export(program), name or _default_name(module), argument_names(module))
 
@@ -113,8 +115,8 @@ def _export(module: nn.Module, positional: tuple[Any, ...], named: Mapping[str, 
         module.eval()
         torch.backends.mha.set_fastpath_enabled(False)  # it fuses attention into operators of its own
         with torch.no_grad(), warnings.catch_warnings():
-            # recurrent layers set their list of weights anew, to the same weights
-            warnings.filterwarnings("ignore", message=".*assigned during export.*")
+            # recurrent layers set their list of weights anew, torch calls what it deprecates itself: not the user's doing
+            warnings.simplefilter("ignore")
             return torch.export.export(module, positional, dict(named) or None)
     except LaminaError:
         raise
