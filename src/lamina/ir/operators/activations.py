@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from lamina.core.errors import BadInput
+from lamina.core.errors import BadInput, one_line
 from lamina.ir import integers as rules
 from lamina.ir.network import Array
 from lamina.ir.operators._table import (
@@ -50,12 +50,16 @@ def erf(x: Array) -> Array:
     return np.asarray(_erf(x), x.dtype)
 
 
+def _gelu_shape(shapes: Sequence[Shape], attributes: Attributes) -> Shape:
+    if attributes["approximate"] not in ("none", "tanh"):
+        raise BadInput(f"approximate {one_line(attributes['approximate'], 40)!r}: none and tanh are allowed")
+    return shapes[0]
+
+
 def _gelu(x: Array, attributes: Attributes) -> Array:
     if attributes["approximate"] == "tanh":
         inner = math.sqrt(2 / math.pi) * (x + 0.044715 * x * x * x)
         return np.asarray(0.5 * x * (1 + np.tanh(inner)), x.dtype)
-    if attributes["approximate"] != "none":
-        raise BadInput(f"approximate {attributes['approximate']!r}: none and tanh are allowed")
     return np.asarray(0.5 * x * (1 + erf(x / math.sqrt(2))), x.dtype)
 
 
@@ -177,7 +181,14 @@ OPERATORS = (
     _unary("softplus", "log(1 + exp(x))", lambda x: np.logaddexp(x.dtype.type(0), x), 3),
     _unary("softsign", "x / (1 + |x|)", lambda x: x / (1 + np.abs(x)), 3),
     _unary("silu", "x sigmoid(x)", lambda x: x * sigmoid(x), 2),
-    _with("gelu", "x times the normal distribution function", _gelu, 4, attributes={"approximate": "none"}),
+    _with(
+        "gelu",
+        "x times the normal distribution function",
+        _gelu,
+        4,
+        attributes={"approximate": "none"},
+        shape=_gelu_shape,
+    ),
     _with("elu", "x, or alpha (exp(x) - 1) below 0", lambda x, a: _elu(x, a["alpha"]), 2, attributes={"alpha": 1.0}),
     _with(
         "selu",

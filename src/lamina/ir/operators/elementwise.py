@@ -128,9 +128,13 @@ def _integer_power(arrays: Sequence[Array], site: Site) -> Array:
     return np.asarray(np.where(y < 0, below, np.power(x, np.maximum(y, 0))))
 
 
+def _remainder_elements(site: Site) -> None:
+    _plain_elements(site)
+    if site.attributes["sign"] not in ("divisor", "dividend"):
+        raise BadInput(f"sign {one_line(site.attributes['sign'], 40)!r}: divisor and dividend are allowed")
+
+
 def _remainder(arrays: Sequence[Array], attributes: Attributes) -> Array:
-    if attributes["sign"] not in ("divisor", "dividend"):
-        raise BadInput(f"sign {one_line(attributes['sign'], 40)!r}: divisor and dividend are allowed")
     return np.asarray((np.mod if attributes["sign"] == "divisor" else np.fmod)(*arrays))
 
 
@@ -185,7 +189,7 @@ OPERATORS = (
         run=_remainder,
         attributes={"sign": "divisor"},
         integers=_integer_remainder,
-        elements=_plain_elements,
+        elements=_remainder_elements,
     ),
     _choice("minimum", "the smaller of x and y", np.minimum),
     _choice("maximum", "the larger of x and y", np.maximum),
