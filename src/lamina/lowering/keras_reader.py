@@ -177,7 +177,7 @@ class _Model:
         if not shape or None in shape:
             title = one_line(name, 60)
             raise BadInput(
-                f"the file leaves the shape of input {title!r} open ({one_line(shape or 'unknown', 60)}): give it, such as "
+                f"the file leaves the shape of input {title!r} open ({one_line(shape or 'unknown', 60)}): give it, as "
                 f"--shape {title}=1,224,224,3"
             )
         if (
@@ -205,7 +205,11 @@ class _Model:
             layer = layers[names[name]]
             made[names[name], 0] = [self.input(layer, layer.config.get("batch_shape")) if inputs is None else inputs[i]]
         self.nodes(described, layers, names, made)
-        found = [self.found(made, names, place) for place in _places(model.config.get("output_layers"))]
+        found = []
+        for name, node, index in _places(model.config.get("output_layers")):
+            # here, and only here, Keras counts a model's own making as its first call
+            inner = name in names and layers[names[name]].kind in ("Functional", "Model")
+            found.append(self.found(made, names, (name, node - inner, index)))
         return found[0] if len(found) == 1 else found
 
     def nodes(self, described: Sequence[Any], layers: list[Layer], names: Mapping[str, int], made: Any) -> None:
@@ -217,8 +221,7 @@ class _Model:
             nodes = one.get("inbound_nodes") or []
             if not isinstance(nodes, list) or len(calls) + len(nodes) > MOST_LAYERS:
                 raise BadInput(f"more than {MOST_LAYERS} calls of layers")
-            first = 1 if layers[index].kind in ("Functional", "Model") else 0
-            for node, call in enumerate(nodes, start=first):
+            for node, call in enumerate(nodes):
                 calls[index, node] = call
                 needed = {self.place(names, place) for place in _histories(call)}
                 waits[index, node] = len(needed)

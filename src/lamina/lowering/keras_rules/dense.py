@@ -36,8 +36,7 @@ def embedding(layer: Layer, inputs: list[Tensor]) -> Tensor:
     if x.type.element != INDEX:
         x = layer.emit("cast", [x], part="places", element=INDEX)
     rows = layer.array(0, (layer.whole("input_dim"), layer.whole("output_dim")))
-    table = layer.builder.constant(f"{layer.name}.embeddings", np.asarray(rows, np.float32))
-    return plain(layer.emit("gather", [table, x], axis=0))
+    return plain(layer.emit("gather", [layer.constant("embeddings", rows, x), x], axis=0))
 
 
 def _masked(layer: Layer, inputs: list[Tensor]) -> dict[str, Any]:
