@@ -25,28 +25,10 @@ if TYPE_CHECKING:
 
     from lamina.lowering._onnx_walk import Graph
 
-MOVES = [
-    "Reshape",
-    "Flatten",
-    "Transpose",
-    "Squeeze",
-    "Unsqueeze",
-    "MaxPool",
-    "Clip",
-    "Gather",
-    "Slice",
-    "Concat",
-    "Identity",
-    "Split",
-    "Expand",
-    "Tile",
-    "Pad",
-    "Max",
-    "Min",
-    "DepthToSpace",
-    "SpaceToDepth",
-    "GatherElements",
-]
+MOVES = {  # operators that move stored numbers and leave their scale
+    *("Reshape", "Flatten", "Transpose", "Squeeze", "Unsqueeze", "MaxPool", "Clip", "Gather", "Slice", "Concat"),
+    *("Identity", "Split", "Expand", "Tile", "Pad", "Max", "Min", "DepthToSpace", "SpaceToDepth", "GatherElements"),
+}
 ROLES = {  # operator -> for each operand that is stored integers: (place, place of its scale, place of its zero point)
     "DequantizeLinear": ((0, 1, 2),),
     "QLinearConv": ((0, 1, 2),),

@@ -190,7 +190,7 @@ def foldable(node: "Node") -> bool:
 
 def fold(node: "Node", spend: Callable[[int], None]) -> list[np.ndarray]:
     """The results of a foldable node; `spend` is told how many numbers they may have, and may raise."""
-    from onnx import NodeProto
+    from onnx import GraphProto, ValueInfoProto
     from onnx.reference import ReferenceEvaluator
 
     arrays: list[Any] = [None if t is None else t.array for t in node.inputs]
@@ -200,16 +200,21 @@ def fold(node: "Node", spend: Callable[[int], None]) -> list[np.ndarray]:
         raise BadInput(f"its operands do not fit: {one_line(e)}") from e
     spend(size)
     names = [f"i{at}" if a is not None else "" for at, a in enumerate(arrays)]
-    proto = NodeProto()
-    proto.CopyFrom(node.proto)
+    results = [f"o{at}" for at in range(max(1, len(node.proto.output)))]
+    graph = GraphProto(
+        node=[node.proto],
+        input=[ValueInfoProto(name=n) for n in names if n],
+        output=[ValueInfoProto(name=n) for n in results],
+    )
+    proto = graph.node[0]
     proto.domain = ""
     del proto.input[:], proto.output[:]
     proto.input.extend(names)
-    proto.output.extend(f"o{at}" for at in range(max(1, len(node.proto.output))))
+    proto.output.extend(results)
     given = {n: a for n, a in zip(names, arrays, strict=True) if a is not None}
     try:
         with np.errstate(all="ignore"):
-            results = ReferenceEvaluator(proto, opsets={"": node.opset}).run(None, given)
+            found = ReferenceEvaluator(graph, opsets={"": node.opset}).run(None, given)
     except Exception as e:  # the reference raises whatever its NumPy code raises
         raise BadInput(f"it cannot be computed: {one_line(e)}") from e
-    return [np.asarray(r) for r in results]
+    return [np.asarray(r) for r in found]

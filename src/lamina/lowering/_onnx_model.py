@@ -118,9 +118,7 @@ def _outside(tensor: "TensorProto", folder: Path, name: str) -> bytes:
     location = entries.get("location", "")
     parts = Path(location).parts
     if not location or location.startswith(("/", "\\")) or ".." in parts or "\\" in location or "\0" in location:
-        raise BadInput(
-            f"tensor {name!r} lies in {one_line(location, 80)!r}: only files beside the model are read, by a relative path"
-        )
+        raise BadInput(f"tensor {name!r} lies in {one_line(location, 80)!r}: only files beside the model are read")
     path = folder / location
     if any((folder / Path(*parts[: i + 1])).is_symlink() for i in range(len(parts))) or not path.is_file():
         raise BadInput(f"tensor {name!r}: {one_line(location, 80)!r} is no plain file beside the model")
@@ -136,8 +134,8 @@ def _outside(tensor: "TensorProto", folder: Path, name: str) -> bytes:
         size = os.stat(path).st_size
         if offset < 0 or length != needed or offset + length > size:
             raise BadInput(
-                f"tensor {name!r} needs {needed} bytes, {length} at {offset} of the {size} in {one_line(location, 80)!r} "
-                "are declared"
+                f"tensor {name!r} needs {needed} bytes; {length} at {offset} of the {size} in "
+                f"{one_line(location, 80)!r} are declared"
             )
         with path.open("rb") as file:
             file.seek(offset)

@@ -50,6 +50,12 @@ class Tensor:
         return self.array is not None
 
     @property
+    def numbers(self) -> np.ndarray:
+        """The numbers of a known tensor."""
+        assert self.array is not None
+        return self.array
+
+    @property
     def rank(self) -> int:
         return len(self.shape)
 

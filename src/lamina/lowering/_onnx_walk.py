@@ -19,7 +19,7 @@ import numpy as np
 from lamina.core.errors import BadInput, Unsupported, one_line
 from lamina.ir.build import Builder
 from lamina.lowering import _onnx_model as model
-from lamina.lowering._onnx_fold import MOST_FOLDED, fold, foldable
+from lamina.lowering._onnx_fold import MOST_FOLDED, MOST_OPERAND, fold, foldable
 from lamina.lowering._onnx_node import Node, Tensor, known
 
 if TYPE_CHECKING:
@@ -189,15 +189,18 @@ def _results(node: Node, at: int, nodes: "Sequence[NodeProto]") -> list[Any]:
         return [_folded(node, array) for array in fold(node, session.spend)]
     if key in RULES:
         made = RULES[key](node)
-        if isinstance(made, Tensor) and made.known and made.value is not None:
-            session.spend(
-                0 if max((t.array.size for t in node.inputs if t and t.known), default=0) > 2**20 else made.array.size
-            )
+        if isinstance(made, Tensor) and made.array is not None and max(_known_sizes(node)) <= MOST_OPERAND:
+            session.spend(made.array.size)
         return [*made] if isinstance(made, list | tuple) else [made]
     body = _definition(node) if proto.domain in STANDARD else None
     if body is None:
         raise _refused(node, nodes, RULES)
     return _called(node, body)
+
+
+def _known_sizes(node: Node) -> list[int]:
+    """How many numbers each known operand has; larger ones are weights."""
+    return [0, *(t.array.size for t in node.inputs if t is not None and t.array is not None)]
 
 
 def _folded(node: Node, array: np.ndarray) -> Tensor:
@@ -251,6 +254,7 @@ def _definition(node: Node) -> "FunctionProto | None":
     import onnx
     from onnx import defs, helper
 
+    schema: Any
     try:
         schema = defs.get_schema(node.proto.op_type, node.opset, "")
     except Exception:  # onnx names its class in C++ only

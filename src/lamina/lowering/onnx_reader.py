@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from onnx import ModelProto, ValueInfoProto
 
 ROWS = ("T1",)
+NAMELESS = ("", "?")  # what exporters write for an axis that is open and has no name
 
 
 def read(
@@ -133,11 +134,11 @@ def _sizes(
             if len(given) != len(dims) or any(isinstance(d, int) and d != g for d, g in zip(dims, given, strict=True)):
                 raise BadInput(f"input {name!r} is {_shown(dims)}, shape {list(given)} does not fit it")
             for dim, size in zip(dims, given, strict=True):
-                if isinstance(dim, str) and dim and meant.setdefault(dim, size) != size:
-                    raise BadInput(f"input {name!r} gives {dim!r} the size {size}, another input {meant[dim]}")
+                if isinstance(dim, str) and dim not in NAMELESS:
+                    meant.setdefault(dim, size)
             declared[name] = [*given]
     for dims in declared.values():  # a batch that nobody closed is 1
-        if dims and isinstance(dims[0], str) and dims[0]:
+        if dims and isinstance(dims[0], str) and dims[0] not in NAMELESS:
             meant.setdefault(dims[0], 1)
     return {name: _closed(name, dims, meant) for name, dims in declared.items()}
 

@@ -211,6 +211,7 @@ def _maker(node: Node, core: "NodeProto", dtype: np.dtype[Any]) -> Any:
         return _weighted(node, core, inner, x, dtype)
     inner.inputs = [x]
     q = integer_of(x)
+    assert q is not None
     if kind == "AveragePool":
         return lambda y: average_integers(inner, x, y, rounding_of(q, y))
     if kind == "GlobalAveragePool" and x.rank == 4:
@@ -233,7 +234,8 @@ def _matmul(node: Node, core: "NodeProto", a: Tensor, dtype: np.dtype[Any]) -> A
 def products(node: Node, a: Tensor, b: Tensor, y: Integer, dtype: np.dtype[Any]) -> Tensor:
     """matmul of two stored values."""
     qa, qb = integer_of(a), integer_of(b)
-    assert qa is not None and qb is not None
+    assert qa is not None
+    assert qb is not None
     reach = [max(q.zero_point - q.low, q.high - q.zero_point) for q in (qa, qb)]
     wide = a.shape[-1] * reach[0] * reach[1] >= 2**31
     form = rounding_of(qa, qb, y)

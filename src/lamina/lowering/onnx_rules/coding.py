@@ -2,8 +2,8 @@
 
     DequantizeLinear ─▶ Conv | Gemm | MatMul | AveragePool ─▶ [Relu | Clip] ─▶ QuantizeLinear      one integer operator
     DequantizeLinear ─▶ Reshape | Transpose | MaxPool | Concat ... ─▶ QuantizeLinear of the same scale: numbers move
-    any other operator stays in float32 between dequantise and quantise, as the file says (Add rounds once there; Lamina's
-    integer addition rounds each operand, so it is another number)
+    any other operator stays in float32 between dequantise and quantise, as the file says (Add rounds once there;
+    Lamina's integer addition rounds each operand, so it is another number)
 
 Requantisation is `power_of_two` where all scales are, else `float`. Weights with a zero point are stored without it.
 """
@@ -77,7 +77,7 @@ def quantize(node: Node) -> Tensor:
         raise Unsupported("QuantizeLinear of integers")
     single = scale.known and scale.array is not None and scale.array.size == 1 and node.integer("block_size", 0) == 0
     if single and (zero is None or zero.known) and not x.known:
-        element = element_of_scale(scale.array, zero.array if zero is not None else None, dtype)
+        element = element_of_scale(scale.numbers, zero.array if zero is not None else None, dtype)
         found = between(node, element)
         if found is not None:
             return found
@@ -85,7 +85,9 @@ def quantize(node: Node) -> Tensor:
     low, high = (-(1 << (width[0] - 1)), (1 << (width[0] - 1)) - 1) if width[1] else (0, (1 << width[0]) - 1)
     made = node.step("round", node.step("divide", x, _spread(node, x, scale)))
     if zero is not None:
-        offset = node.plain(_spread(node, x, zero)) if not zero.known else known(zero.name, zero.array.astype(np.int64))
+        offset = (
+            node.plain(_spread(node, x, zero)) if not zero.known else known(zero.name, zero.numbers.astype(np.int64))
+        )
         offset = _spread(node, x, offset) if zero.known else offset
         made = node.step("add", made, node.step("cast", offset, element=FLOAT32, dtype=REAL))
     made = node.step("clip", made, low=float(low), high=float(high))
@@ -131,8 +133,8 @@ def _known(node: Node, x: Tensor, scale: Tensor, zero: Tensor | None) -> Tensor:
     data = x.array.astype(np.float32)
     if zero is not None:
         offset = _spread(node, x, known(zero.name, np.asarray(zero.array).astype(np.float32)))
-        data = data - offset.array
-    return known(node.name, np.asarray(data * _spread(node, x, scale).array, np.float32))
+        data = data - offset.numbers
+    return known(node.name, np.asarray(data * _spread(node, x, scale).numbers, np.float32))
 
 
 @rule("DynamicQuantizeLinear")

@@ -160,7 +160,7 @@ def scan(node: Node) -> Results:
         made = node.tensor(value, kind)
         made = _turned(node, made) if way else made
         axis = place(axis, made.rank)
-        order = tuple([*range(1, axis + 1), 0, *range(axis + 1, made.rank)])
+        order = (*range(1, axis + 1), 0, *range(axis + 1, made.rank))
         results.append(made if axis == 0 else node.step("transpose", made, order=order))
     return results
 

@@ -9,8 +9,7 @@ truncates toward zero.
 import numpy as np
 
 from lamina.core.errors import Unsupported
-from lamina.ir.types import FLOAT32, INDEX, Float
-from lamina.lowering._onnx_node import BOOLEAN, Node, Tensor
+from lamina.lowering._onnx_node import Node, Tensor
 from lamina.lowering.onnx_rules._rule import rule
 from lamina.lowering.onnx_rules.cast import converted
 
@@ -91,25 +90,19 @@ def power(node: Node) -> Tensor:
 
 @rule("BitShift")
 def shift(node: Node) -> Tensor:
-    """x times or over 2^n; numbers of 64 bits are refused, since ours are signed."""
+    """x times 2^n, its low bits kept, or over 2^n rounded down; n outside of the type's bits shifts everything out."""
     x, by = node.x(0), node.x(1)
-    if x.dtype.itemsize == 8:
+    bits = 8 * x.dtype.itemsize
+    if bits == 64:
         raise Unsupported("BitShift of 64-bit numbers")
-    factor = node.step("power", node.constant(2, x), by)
+    whole = node.constant(np.int64(bits), name="bits")
+    inside = node.step("less", by, whole, dtype=bool)
+    inside = node.step(
+        "logical_and", inside, node.step("less", node.constant(np.int64(-1)), by, dtype=bool), dtype=bool
+    )
+    factor = node.step("power", node.constant(np.int64(2)), node.step("where", inside, by, whole, dtype=by.dtype))
     if node.text("direction") == "LEFT":
-        return node.wrapped(node.emit("multiply", x, factor))
-    made: Tensor = node.emit("divide", x, factor)
-    return made
-
-
-def scalar(node: Node, value: float, like: Tensor) -> Tensor:
-    """One number in the type of `like`."""
-    return node.constant(value, like)
-
-
-def zero_one(node: Node, truth: Tensor, like: Tensor) -> Tensor:
-    """Truth values as numbers of the type of `like`."""
-    assert truth.dtype == BOOLEAN
-    element = INDEX if not like.is_float else (Float(bits=64) if like.dtype == np.float64 else FLOAT32)
-    made: Tensor = node.step("cast", truth, dtype=like.dtype, element=element)
+        return node.wrapped(node.emit("multiply", x, factor, dtype=x.dtype))
+    rest = node.step("remainder", x, factor, sign="divisor")
+    made: Tensor = node.emit("divide", node.step("subtract", x, rest), factor, dtype=x.dtype)
     return made

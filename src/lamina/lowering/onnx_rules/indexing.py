@@ -142,4 +142,4 @@ def eye_like(node: Node) -> Tensor:
         raise BadInput(f"a value of shape {list(x.shape)} is no matrix")
     if x.shape[0] * x.shape[1] > 2**26:
         raise Unsupported(f"an identity of {list(x.shape)}: at most 2^26 numbers are made")
-    return known(node.name, np.eye(*x.shape, k, dtype=dtype))
+    return known(node.name, np.eye(x.shape[0], x.shape[1], k, dtype=dtype))

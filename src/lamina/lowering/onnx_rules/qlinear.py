@@ -1,8 +1,8 @@
 """Operators on integers: QLinearConv, QLinearMatMul, ConvInteger, MatMulInteger.
 
-QLinear operators are Lamina's integer conv2d, linear and matmul. The plain ones give exact int32 sums: they are computed
-in floats that hold every partial sum exactly (float32 below 2^24, else float64), so that zero points may be computed too
-(DynamicQuantizeLinear).
+QLinear operators are Lamina's integer conv2d, linear and matmul. The plain ones give exact int32 sums: they are
+computed in floats that hold every partial sum exactly (float32 below 2^24, else float64), so that zero points may be
+computed too (DynamicQuantizeLinear).
 """
 
 from typing import Any

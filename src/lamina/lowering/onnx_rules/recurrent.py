@@ -97,7 +97,8 @@ def _own(node: Node, at: int, way: int) -> Tensor | None:
 
 def _direction(node: Node, kind: str, way: int, hidden: int, functions: list[Function], reverse: bool) -> Direction:
     w, r = _own(node, 1, way), _own(node, 2, way)
-    assert w is not None and r is not None
+    assert w is not None
+    assert r is not None
     both, peep = _own(node, 3, way), _own(node, 7, way) if kind == "LSTM" else None
     rows = GATES[kind] * hidden
     bias = last = None
@@ -217,10 +218,8 @@ def _lstm(node: Node, d: Direction, x: Tensor, states: list[Tensor]) -> list[Ten
         i = node.step("add", i, node.step("multiply", d.peepholes[0], c))
         f = node.step("add", f, node.step("multiply", d.peepholes[2], c))
     i = _gate(node, d, 0, i)
-    if node.integer("input_forget", 0):
-        f = node.step("subtract", node.constant(1, i), i)
-    else:
-        f = _gate(node, d, 0, f)
+    coupled = node.integer("input_forget", 0)
+    f = node.step("subtract", node.constant(1, i), i) if coupled else _gate(node, d, 0, f)
     g = _gate(node, d, 1, g)
     cell = node.step("add", node.step("multiply", f, c), node.step("multiply", i, g))
     if d.peepholes:

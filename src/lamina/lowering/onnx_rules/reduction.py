@@ -159,9 +159,6 @@ def _cofactors(node: Node, entries: list[list[Tensor]]) -> Tensor:
     for j, first in enumerate(entries[0]):
         minor = [[row[c] for c in range(len(row)) if c != j] for row in entries[1:]]
         term = node.step("multiply", first, _cofactors(node, minor))
-        if total is None:
-            total = term
-        else:
-            total = node.step("subtract" if j % 2 else "add", total, term)
+        total = term if total is None else node.step("subtract" if j % 2 else "add", total, term)
     assert total is not None
     return total

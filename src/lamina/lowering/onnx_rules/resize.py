@@ -126,6 +126,8 @@ def _resized(node: Node, x: Tensor, how: How, axes: list[Axis]) -> Tensor:
         raise BadInput(f"mode {how.mode!r}: nearest, linear and cubic are ONNX's")
     changed = [at for at, a in enumerate(axes) if a.wanted != a.size or a.scale != 1 or a.roi != (0.0, 1.0)]
     own = how.coordinates in OWN and not how.exclude and not (how.antialias and how.mode != "nearest")
+    if how.coordinates == "align_corners":  # ONNX's far corner is scale times size, whole or not
+        own = own and all(axes[at].scale * axes[at].size == axes[at].wanted for at in changed)
     if not own:
         for at in changed:
             x = _by_matrix(node, x, how, axes[at], at)

@@ -264,7 +264,8 @@ def space_to_depth(node: Node) -> Tensor:
     n, c, h, w = _planes(x)
     if b < 1 or h % b or w % b:
         raise BadInput(f"a plane of {h} x {w} in blocks of {b}")
-    made = node.step("transpose", node.reshape(x, (n, c, h // b, b, w // b, b)), order=(0, 3, 5, 1, 2, 4))
+    order = (0, 3, 5, 1, 2, 4) if node.text("mode", "DCR") == "DCR" else (0, 1, 3, 5, 2, 4)
+    made = node.step("transpose", node.reshape(x, (n, c, h // b, b, w // b, b)), order=order)
     return node.reshape(made, (n, c * b * b, h // b, w // b), last=True)
 
 
@@ -282,7 +283,7 @@ def trilu(node: Node) -> Tensor:
     k = int(node.number(1, "the diagonal of a Trilu")) if node.given(1) is not None else 0
     if x.rank < 2:
         raise BadInput(f"a value of shape {list(x.shape)} has no triangle")
-    mask = np.tri(*x.shape[-2:], k if not node.integer("upper", 1) else k - 1, dtype=bool)
+    mask = np.tri(x.shape[-2], x.shape[-1], k if not node.integer("upper", 1) else k - 1, dtype=bool)
     if node.integer("upper", 1):
         mask = ~mask
     zero = converted(node, node.constant(0), x.dtype)
