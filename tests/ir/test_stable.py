@@ -222,6 +222,7 @@ NEARLY: dict[str, Made] = {
     "cubes under the root": lambda f, x: f.sqrt(f.power(x, 3.0)),
     "x squared twice": lambda f, x: f.multiply(f.multiply(x, x), f.sigmoid(x)),
     "one over two plus": lambda f, x: f.divide(1.0, f.add(2.0, f.exp(f.negate(x)))),
+    "a root of two numbers": lambda f, x: f.sqrt(f.multiply(x, f.exp(x))),
     "x over x": lambda f, x: f.divide(x, x),
 }
 
@@ -241,6 +242,26 @@ def test_a_sum_over_another_axis_or_of_others_is_no_softmax() -> None:
         assert stabilise(before) is before
     before = network(lambda f, x: f.divide(f.exp(x), f.reduce_sum(f.exp(f.negate(x)), axes=(0,), keep=True)), (4, 4))
     assert stabilise(before) is before
+
+
+def test_a_logarithm_of_another_sum_is_no_log_softmax() -> None:
+    before = network(lambda f, x: f.subtract(f.negate(x), f.log(soft(f, x)[1])), (4, 4))
+    assert stabilise(before) is before
+
+
+def test_another_deviation_is_no_layer_norm() -> None:
+    """Of other numbers, and over other axes."""
+    for axes, shift in (((2,), 1.0), ((1, 2), 0.0)):
+
+        def made(f: Form, x: Value, axes: tuple[int, ...] = axes, shift: float = shift) -> Value:
+            centred = f.subtract(x, f.reduce_mean(x, axes=(2,), keep=True))
+            y = f.add(x, shift) if shift else x
+            other = f.subtract(y, f.reduce_mean(y, axes=axes, keep=True))
+            variance = f.reduce_mean(f.multiply(other, other), axes=axes, keep=True)
+            return f.divide(centred, f.sqrt(f.add(variance, 1e-5)))
+
+        before = network(made, (3, 4, 5))
+        assert compose(before) is before
 
 
 def _layer_norm(
