@@ -90,7 +90,7 @@ def _computed(case: Any) -> tuple[list[np.ndarray], list[Any]]:
 
 
 def _closings(names: list[str], given: dict[str, np.ndarray]) -> list[list[str]]:
-    """Which inputs are made known: none; whole numbers behind the first; all behind the first; small ones; all but one."""
+    """Which inputs are made known: none; whole numbers behind the first; all behind it; small ones; all but one."""
     whole = [n for n in names if given[n].dtype.kind in "iub"]
     tries = [[], [n for n in whole if n != names[0]], names[1:], [n for n in whole if given[n].ndim < 2], names[:-1]]
     return [t for at, t in enumerate(tries) if t not in tries[:at] and len(t) < max(len(names), 1)]
@@ -122,8 +122,8 @@ def section(results: list[Result]) -> str:
     folded = [n for n in standard if n not in RULES and n not in works and n in SIZES]
     read = [n for n in standard if n not in unread and n not in folded]
     lines = [
-        f"Opsets {OPSETS[0]} to {OPSETS[1]}. ONNX's node suite (onnx {onnx.__version__}): {passed} of {total} cases pass "
-        f"({passed / total:.0%}), {half} more within two units in the last place of float16 or bfloat16, "
+        f"Opsets {OPSETS[0]} to {OPSETS[1]}. ONNX's node suite (onnx {onnx.__version__}): {passed} of {total} cases "
+        f"pass ({passed / total:.0%}), {half} more within two units in the last place of float16 or bfloat16, "
         f"{count['refused']} are refused, none is computed wrongly.",
         "",
         f"- **Read** ({len(read)}): {', '.join(read)}.",
