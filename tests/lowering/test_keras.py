@@ -147,8 +147,8 @@ def test_layer(name: str, tmp_path: Path) -> None:
 
 
 ACTIVATIONS = (
-    "celu elu exponential gelu hard_sigmoid hard_silu hard_tanh leaky_relu linear log_sigmoid log_softmax mish relu relu6 "
-    "selu sigmoid silu softmax softplus softsign tanh"
+    "celu elu exponential gelu hard_sigmoid hard_silu hard_tanh leaky_relu linear log_sigmoid log_softmax mish relu "
+    "relu6 selu sigmoid silu softmax softplus softsign tanh"
 )
 
 

@@ -25,7 +25,7 @@ from lamina.ir import Network, Type
 from lamina.ir.build import Builder, Value, legal
 from lamina.ir.network import Array
 from lamina.lowering import _caffe_weights
-from lamina.lowering._caffe_text import Message, parse
+from lamina.lowering._caffe_text import Message, Word, parse
 from lamina.lowering.caffe_rules import LARGEST, Layer, Rule, Shared, rules
 
 ROWS = ("T3",)
@@ -197,7 +197,7 @@ def _layers(net: Message) -> Kinds:
                 f"line {message.line}: the oldest form (layers in layers): upgrade the text with Caffe's tools"
             )
         kind = message.text("type")
-        if kind.replace("_", "").isupper():  # the old form's enumeration
+        if any(isinstance(word, Word) for word in message.all("type")):  # the old form's enumeration
             word = kind.replace("_", "").lower()
             kind = OLD_NAMES.get(word, "".join(part.capitalize() for part in kind.split("_")))
         if _tested(message):
