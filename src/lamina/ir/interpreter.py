@@ -29,12 +29,17 @@ def run(network: Network, inputs: Mapping[str, Array]) -> dict[str, Array]:
 
 def trace(network: Network, inputs: Mapping[str, Array]) -> dict[str, Array]:
     """Every value of the network by name: what `lamina diff` compares."""
+    network, values = entered(network, inputs)
+    _compute(network, network.types, values)
+    return values
+
+
+def entered(network: Network, inputs: Mapping[str, Array]) -> tuple[Network, dict[str, Array]]:
+    """`network` for the batch that comes, and what is known before its first operation: inputs and constants."""
     network = _fitted(network, inputs)
-    types = network.types
     values: dict[str, Array] = {name: _input(name, inputs[name], type_) for name, type_ in network.inputs.items()}
     values.update((name, network.data(name)) for name in network.constants)
-    _compute(network, types, values)
-    return values
+    return network, values
 
 
 def run_stored(network: Network, values: Mapping[str, Array]) -> dict[str, Array]:

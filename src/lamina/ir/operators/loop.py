@@ -10,12 +10,13 @@ State     the body's `carry` joins each next state to the input that receives it
 Meaning   the body's own, float or integer.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from lamina.core.errors import BadInput
+from lamina.ir.gradients import loop as gradients
 from lamina.ir.network import Array, Network
 from lamina.ir.operators._table import Attributes, Operator, Shape, Site
 from lamina.ir.types import Element
@@ -84,16 +85,23 @@ def _elements(site: Site) -> None:
 def _run(arrays: Sequence[Array], site: Site) -> list[Array]:
     from lamina.ir.interpreter import run_stored
 
+    return run_steps(arrays, site, run_stored)
+
+
+def run_steps(
+    arrays: Sequence[Array], site: Site, run: Callable[[Network, Mapping[str, Array]], Mapping[str, Array]]
+) -> list[Array]:
+    """The results of a scan; `run(body, values of its inputs)` gives the outputs of one step."""
     body: Network = site.attributes["body"]
     count, sequences = states(site.attributes), site.attributes["sequences"]
     names = list(body.inputs)
     values: dict[str, Any] = dict(zip(names, arrays, strict=True))
     trips = trip_count([a.shape for a in arrays], site.attributes)
     stacked: dict[str, list[Array]] = {name: [] for name in body.outputs if name not in body.carry}
-    last: dict[str, Array] = {}
+    last: Mapping[str, Array] = {}
     for t in range(trips)[:: -1 if site.attributes["reverse"] else 1]:
         step = {n: np.ascontiguousarray(values[n][t]) for n in names[count : count + sequences]}
-        last = run_stored(body, {**values, **step})
+        last = run(body, {**values, **step})
         values.update((into, last[output]) for output, into in body.carry.items())
         for name, parts in stacked.items():
             parts.append(last[name])
@@ -111,5 +119,6 @@ OPERATORS = (
         moves=_run,
         element=_element,
         elements=_elements,
+        gradient=gradients.scan,
     ),
 )
