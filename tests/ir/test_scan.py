@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from typing import Any
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ import torch
 from lamina.core.errors import BadInput
 from lamina.hw import cost as hw_cost
 from lamina.hw import registry, table
-from lamina.ir import Integer, Network, Type
+from lamina.ir import Integer, Network, Type, drawing
 from lamina.ir.build import Builder, Value, element_of, legal
 from lamina.ir.store import load, save
 from lamina.ir.text import parse, print_file
@@ -195,3 +196,11 @@ def test_a_state_keeps_its_type() -> None:
 
     with pytest.raises(BadInput, match="joins different types"):
         b.scan("sum", cell, states=[s], sequences=[x])
+
+
+def test_a_drawing_has_one_box_for_a_scan(layer: Any) -> None:
+    network = lstm(layer[1])
+    text = drawing.svg(network)
+    assert f"{T} steps of {len(network.operations[0].attributes['body'].operations)} operations" in text
+    assert text.count('marker-end="url(#tip)"') == 3 + 3  # x, h, c in; y, h_n, c_n out
+    ElementTree.fromstring(text)

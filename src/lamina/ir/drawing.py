@@ -4,9 +4,9 @@
     arrow    a value, labelled with its type where it leaves the operation that makes it
     dashes   a state that comes back at the next call (carry)
 
-Colours tell kinds of work apart: multiplying blue, pooling green, element by element orange, coding (quantise, tables)
-violet, views grey. No script and no font file; widths are estimated from the number of letters, long names are
-shortened, all text is escaped.
+A scan is one box that tells what is in its body. Colours tell kinds of work apart: multiplying blue, pooling and
+reducing green, element by element orange, coding (quantise, tables) violet, what only moves grey. No script and no
+font file; widths are estimated from the number of letters, long names are shortened, all text is escaped.
 """
 
 import re
@@ -15,6 +15,20 @@ from html import escape
 
 from lamina.ir.layout import Layout, Node, box, lay_out
 from lamina.ir.network import Network, Operation
+from lamina.ir.operators import (
+    coding,
+    convert,
+    indexing,
+    loop,
+    matmul,
+    move,
+    multiply,
+    pooling,
+    reduce,
+    resize,
+    shape,
+    transposed,
+)
 from lamina.ir.summary import table
 
 WIDTH, LINE, END_WIDTH, END_HEIGHT = 300, 15, 190, 30  # of a box, one line in it, an input or output
@@ -23,18 +37,13 @@ HEAD = 44  # the line above everything
 PORT = 44  # between arrows that end at one box
 LETTER = 6.4  # width of a letter of a label
 MULTIPLY, POOL, CODE, VIEW, ELEMENTWISE = "#dbe9f6", "#dcefdc", "#ece4f5", "#f3f3f3", "#fdeeda"
-FILLS = {
-    "conv2d": MULTIPLY,
-    "linear": MULTIPLY,
-    "max_pool2d": POOL,
-    "average_pool2d": POOL,
-    "quantise": CODE,
-    "dequantise": CODE,
-    "lookup": CODE,
-    "piecewise_linear": CODE,
-    "flatten": VIEW,
-    "reshape": VIEW,
+FAMILIES = {  # files of the operator table by colour; all others are elementwise
+    MULTIPLY: (multiply, matmul, transposed, loop),
+    POOL: (pooling, reduce),
+    CODE: (coding, convert),
+    VIEW: (shape, move, indexing, resize),
 }
+FILLS = {entry.name: fill for fill, files in FAMILIES.items() for file in files for entry in file.OPERATORS}
 INTEGERS = {"rounding": "rounding: {}", "products": "{} products", "accumulator": "{}-bit sums"}
 USUAL = {"rounding": "power_of_two", "products": "exact", "accumulator": 32}
 STYLE = (
@@ -86,9 +95,11 @@ def svg(network: Network) -> str:
 def _sources(network: Network) -> dict[str, list[str]]:
     """Boxes and the boxes they read; an output is a box named "> name", which no value can be called."""
     sources: dict[str, list[str]] = {name: [] for name in network.inputs}
+    owner = {name: name for name in network.inputs}
     for operation in network.operations:
-        sources[operation.name] = [name for name in operation.inputs if name not in network.constants]
-    outputs = {f"> {name}": [value] if value in sources else [] for name, value in network.outputs.items()}
+        owner.update(dict.fromkeys(operation.outputs, operation.name))
+        sources[operation.name] = [owner[name] for name in operation.inputs if name in owner]
+    outputs = {f"> {name}": [owner[value]] if value in owner else [] for name, value in network.outputs.items()}
     return sources | outputs
 
 
@@ -128,7 +139,9 @@ def _sides(network: Network, layout: Layout) -> dict[Node, tuple[float, int, str
     leaving: dict[Node, list[float]] = {}
     for route in layout.routes:
         leaving.setdefault(route[0], []).append(layout.x[route[1]])
-    labels = {box(name): _short(_rounded(str(type_)), 44) for name, type_ in network.types.items()}
+    labels = {box(name): _short(_rounded(str(type_)), 44) for name, type_ in network.inputs.items()}
+    for operation in network.operations:
+        labels[box(operation.name)] = _short(_rounded(" ".join(map(str, operation.outputs.values()))), 44)
     sides = {node: -1 if max(to) > layout.x[node] + 1 else 1 for node, to in leaving.items()}
     return {node: (layout.x[node] + 8 * side, side, labels[node]) for node, side in sides.items()}
 
@@ -166,9 +179,13 @@ def _settings(network: Network, operation: Operation) -> str:
     """Window, stride, padding and the like, in words; what is at its default is left out."""
     given = dict(operation.attributes)
     kernel = given.pop("kernel", None)
-    if operation.operator == "conv2d":
+    if operation.operator in ("conv2d", "conv_transpose2d"):
         kernel = network.types[operation.inputs[1]].shape[2:]
     words = [f"{_pair(kernel)} window"] if isinstance(kernel, tuple) else []
+    if isinstance(body := given.pop("body", None), Network):
+        steps = loop.trip_count([network.types[name].shape for name in operation.inputs], operation.attributes)
+        words.append(f"{_count(steps, 'step')} of {_count(len(body.operations), 'operation')}")
+        given.pop("sequences", None)
     for name, usual in (("stride", (1, 1)), ("padding", (0, 0, 0, 0)), ("dilation", (1, 1)), ("groups", 1)):
         value = given.pop(name, usual)
         if value != usual:
