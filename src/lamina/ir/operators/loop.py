@@ -100,7 +100,7 @@ def run_steps(
     stacked: dict[str, list[Array]] = {name: [] for name in body.outputs if name not in body.carry}
     last: Mapping[str, Array] = {}
     for t in range(trips)[:: -1 if site.attributes["reverse"] else 1]:
-        step = {n: np.ascontiguousarray(values[n][t]) for n in names[count : count + sequences]}
+        step = {n: np.asarray(values[n][t], order="C") for n in names[count : count + sequences]}
         last = run(body, {**values, **step})
         values.update((into, last[output]) for output, into in body.carry.items())
         for name, parts in stacked.items():
