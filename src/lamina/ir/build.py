@@ -54,6 +54,7 @@ class Builder:
     outside: "Builder | None" = None  # of a body: the builder around it
     captured: dict[str, Value] = field(default_factory=dict)  # of a body: its own name -> the value outside
     own: set[Value] = field(default_factory=set)  # of a body: values that are its own
+    scalars: dict[tuple[str, Element], Value] = field(default_factory=dict)
 
     def input(self, name: str, type_: Type) -> Value:
         """A new input of the network."""
@@ -71,9 +72,12 @@ class Builder:
         return Value(self._outermost().unique(name), type_, stored, is_constant=True)
 
     def scalar(self, value: float, like: Value | None = None) -> Value:
-        """A constant without axes, of the element of `like` (f32 without it)."""
+        """A constant without axes, of the element of `like` (f32 without it); one for each number."""
         element = Float() if like is None else like.type.element
-        return self.constant("scalar", np.asarray(value), Type(shape=(), element=element))
+        key, known = (repr(float(value)), element), self._outermost().scalars
+        if key not in known:
+            known[key] = self.constant("scalar", np.asarray(value), Type(shape=(), element=element))
+        return known[key]
 
     def emit(
         self,

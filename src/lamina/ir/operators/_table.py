@@ -7,6 +7,8 @@
                                                                           moved, compared or chosen, not computed
     element    elements of the inputs, attributes   -> element            the result's, for builders; else the first's
     nest       Site                                 -> Layer fields       what cost models read, None for pure views
+    gradient   builder, Site, values, dL/d results  -> dL/d inputs        as operations (`ir.gradients`), None where
+                                                                          there is none
 
 An operator with several results gives lists. One with `moves` has neither `run` nor `integers`.
 `attributes` maps each attribute to its default; a default that is a type (`int`, `tuple`) means it must be given.
@@ -16,12 +18,15 @@ Functions raise `BadInput` with the reason alone; the checker and the interprete
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import prod
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from lamina.core.errors import BadInput, one_line
 from lamina.ir import integers as rules
 from lamina.ir.network import Array, Attribute
 from lamina.ir.types import Element, Fixed, Float, Integer, Type
+
+if TYPE_CHECKING:
+    from lamina.ir.build import Builder, Value
 
 Shape = tuple[int, ...]
 Attributes = Mapping[str, Any]
@@ -34,6 +39,14 @@ class Site:
     inputs: tuple[Type, ...]
     outputs: tuple[Type, ...]
     attributes: Attributes
+
+
+class Gradient(Protocol):
+    """Emits dL/d of each input into `b` from `given`, dL/d of each result; None where there is none."""
+
+    def __call__(
+        self, b: "Builder", site: Site, inputs: "list[Value]", outputs: "list[Value]", given: "list[Value | None]"
+    ) -> "list[Value | None]": ...
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -49,6 +62,7 @@ class Operator:
     nest: Callable[[Site], dict[str, Any]] | None = None
     elements: Callable[[Site], None] | None = None  # raises when element types do not go together
     attributes: Mapping[str, Attribute | type[Any]] = field(default_factory=dict)
+    gradient: Gradient | None = None
 
 
 def shapes_of(entry: Operator, shapes: Sequence[Shape], attributes: Attributes) -> tuple[Shape, ...]:

@@ -12,6 +12,7 @@
 import numpy as np
 
 from lamina.core.errors import BadInput
+from lamina.ir.gradients import move as gradients
 from lamina.ir.network import Array
 from lamina.ir.operators._rules import plain
 from lamina.ir.operators._table import Operator, Site, elementwise_nest
@@ -54,5 +55,6 @@ OPERATORS = (
         moves=lambda arrays, site: cast(arrays[0], site.outputs[0].element),
         nest=elementwise_nest,
         elements=_elements,
+        gradient=gradients.cast,
     ),
 )

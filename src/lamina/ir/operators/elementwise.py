@@ -18,6 +18,7 @@ import numpy as np
 
 from lamina.core.errors import BadInput, one_line
 from lamina.ir import integers as rules
+from lamina.ir.gradients import elementwise as gradients
 from lamina.ir.network import Array
 from lamina.ir.operators._rules import bounded, one_scale, plain
 from lamina.ir.operators._table import Attributes, Operator, Shape, Site, elementwise_nest, rescalable, stored
@@ -175,13 +176,44 @@ _COMPARED: dict[str, Any] = {"element": _truth, "elements": _compared_elements}
 _LOGICAL: dict[str, Any] = {"elements": _logical_elements}
 
 OPERATORS = (
-    _two("add", "x + y, broadcast", np.add, attributes=_ROUNDING, integers=_sums(1), elements=_sum_elements),
-    _two("subtract", "x - y, broadcast", np.subtract, attributes=_ROUNDING, integers=_sums(-1), elements=_sum_elements),
     _two(
-        "multiply", "x y, broadcast", np.multiply, attributes=_ROUNDING, integers=_product, elements=_product_elements
+        "add",
+        "x + y, broadcast",
+        np.add,
+        attributes=_ROUNDING,
+        integers=_sums(1),
+        elements=_sum_elements,
+        gradient=gradients.add,
     ),
-    _two("divide", "x / y, broadcast", np.divide, integers=_quotient, elements=_plain_elements),
-    _two("power", "x to the y, broadcast", np.power, integers=_integer_power, elements=_plain_elements),
+    _two(
+        "subtract",
+        "x - y, broadcast",
+        np.subtract,
+        attributes=_ROUNDING,
+        integers=_sums(-1),
+        elements=_sum_elements,
+        gradient=gradients.subtract,
+    ),
+    _two(
+        "multiply",
+        "x y, broadcast",
+        np.multiply,
+        attributes=_ROUNDING,
+        integers=_product,
+        elements=_product_elements,
+        gradient=gradients.multiply,
+    ),
+    _two(
+        "divide", "x / y, broadcast", np.divide, integers=_quotient, elements=_plain_elements, gradient=gradients.divide
+    ),
+    _two(
+        "power",
+        "x to the y, broadcast",
+        np.power,
+        integers=_integer_power,
+        elements=_plain_elements,
+        gradient=gradients.power,
+    ),
     _two(
         "remainder",
         "what a division leaves, with the sign of the divisor or of the dividend",
@@ -190,9 +222,10 @@ OPERATORS = (
         attributes={"sign": "divisor"},
         integers=_integer_remainder,
         elements=_remainder_elements,
+        gradient=gradients.remainder,
     ),
-    _choice("minimum", "the smaller of x and y", np.minimum),
-    _choice("maximum", "the larger of x and y", np.maximum),
+    _choice("minimum", "the smaller of x and y", np.minimum, gradient=gradients.extreme),
+    _choice("maximum", "the larger of x and y", np.maximum, gradient=gradients.extreme),
     _choice("equal", "whether x = y", np.equal, **_COMPARED),
     _choice("less", "whether x < y", np.less, **_COMPARED),
     _choice("less_or_equal", "whether x <= y", np.less_equal, **_COMPARED),
@@ -208,5 +241,6 @@ OPERATORS = (
         arity=(3, 3),
         element=lambda elements, attributes: elements[1],
         elements=_where_elements,
+        gradient=gradients.where,
     ),
 )

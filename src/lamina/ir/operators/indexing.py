@@ -19,6 +19,7 @@ import numpy as np
 
 from lamina.core.errors import BadInput, one_line
 from lamina.ir import integers as rules
+from lamina.ir.gradients import indexing as gradients
 from lamina.ir.network import Array
 from lamina.ir.operators._rules import axis_of, bounded, equal_elements, index, plain
 from lamina.ir.operators._table import Attributes, Operator, Shape, Site, elementwise_nest, stored
@@ -189,6 +190,7 @@ OPERATORS = (
         attributes={"axis": 0},
         shape=_gather_shape,
         moves=_gather,
+        gradient=gradients.gather,
     ),
     _operator(
         "gather_elements",
@@ -196,6 +198,7 @@ OPERATORS = (
         attributes={"axis": int},
         shape=_gather_elements_shape,
         moves=_gather_elements,
+        gradient=gradients.gather_elements,
     ),
     _operator(
         "gather_nd",
@@ -203,6 +206,7 @@ OPERATORS = (
         attributes={"batch": 0},
         shape=_gather_nd_shape,
         moves=_gather_nd,
+        gradient=gradients.gather_nd,
     ),
     _operator(
         "scatter_elements",
@@ -210,6 +214,7 @@ OPERATORS = (
         attributes={"axis": int, "reduction": "none"},
         shape=_scatter_elements_shape,
         moves=_scatter_elements,
+        gradient=gradients.scatter_elements,
     ),
     _operator(
         "scatter_nd",
@@ -217,5 +222,6 @@ OPERATORS = (
         attributes={"reduction": "none"},
         shape=_scatter_nd_shape,
         moves=_scatter_nd,
+        gradient=gradients.scatter_nd,
     ),
 )

@@ -15,6 +15,7 @@ import numpy as np
 
 from lamina.core.errors import BadInput, one_line
 from lamina.ir import integers as rules
+from lamina.ir.gradients import multiply as gradients
 from lamina.ir.network import Array
 from lamina.ir.operators._rules import bounded
 from lamina.ir.operators._table import Attributes, Operator, Shape, Site, stored
@@ -78,5 +79,6 @@ OPERATORS = (
         integers=_integers,
         nest=_nest,
         elements=_elements,
+        gradient=gradients.matmul,
     ),
 )

@@ -18,6 +18,7 @@ import numpy as np
 
 from lamina.core.errors import BadInput, one_line
 from lamina.ir import integers as rules
+from lamina.ir.gradients import move as gradients
 from lamina.ir.network import Array
 from lamina.ir.operators._rules import MOST, axis_of, bounded, equal_elements, one_per_axis, plain
 from lamina.ir.operators._table import Attributes, Operator, Shape, Site, elementwise_nest, stored
@@ -153,6 +154,7 @@ OPERATORS = (
         element=_transposed,
         nest=elementwise_nest,
         elements=_transpose_elements,
+        gradient=gradients.transpose,
     ),
     Operator(
         name="concatenate",
@@ -163,6 +165,7 @@ OPERATORS = (
         moves=lambda arrays, site: np.concatenate(arrays, axis=site.attributes["axis"]),
         nest=elementwise_nest,
         elements=_concatenate_elements,
+        gradient=gradients.concatenate,
     ),
     Operator(
         name="slice",
@@ -173,6 +176,7 @@ OPERATORS = (
         moves=lambda arrays, site: arrays[0][_slices(arrays[0].shape, site.attributes)],
         nest=elementwise_nest,
         elements=equal_elements(0),
+        gradient=gradients.slice_,
     ),
     Operator(
         name="pad",
@@ -183,6 +187,7 @@ OPERATORS = (
         moves=_pad,
         nest=elementwise_nest,
         elements=_pad_elements,
+        gradient=gradients.pad,
     ),
     Operator(
         name="expand",
@@ -193,6 +198,7 @@ OPERATORS = (
         moves=lambda arrays, site: np.broadcast_to(arrays[0], site.outputs[0].shape),
         nest=elementwise_nest,
         elements=equal_elements(0),
+        gradient=gradients.expand,
     ),
     Operator(
         name="tile",
@@ -203,5 +209,6 @@ OPERATORS = (
         moves=lambda arrays, site: np.tile(arrays[0], site.attributes["repeats"]),
         nest=elementwise_nest,
         elements=equal_elements(0),
+        gradient=gradients.tile,
     ),
 )

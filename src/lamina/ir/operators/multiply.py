@@ -15,6 +15,7 @@ import numpy as np
 
 from lamina.core.errors import BadInput
 from lamina.ir import integers as rules
+from lamina.ir.gradients import multiply as gradients
 from lamina.ir.network import Array, Attribute
 from lamina.ir.operators._table import Attributes, Operator, Shape, Site, stored
 from lamina.ir.types import Fixed, Float, Integer
@@ -256,6 +257,7 @@ OPERATORS = (
         integers=weighted_integers(_accumulate_conv_integers, axis=1),
         nest=_conv_nest,
         elements=weighted_elements,
+        gradient=gradients.conv2d,
     ),
     Operator(
         name="linear",
@@ -267,5 +269,6 @@ OPERATORS = (
         integers=weighted_integers(_accumulate_linear_integers, axis=-1),
         nest=_linear_nest,
         elements=weighted_elements,
+        gradient=gradients.linear,
     ),
 )

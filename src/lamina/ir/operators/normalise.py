@@ -15,8 +15,9 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from lamina.core.errors import BadInput
+from lamina.ir.gradients import normalise as gradients
 from lamina.ir.network import Array
-from lamina.ir.operators._table import Attributes, Operator, Shape, Site, elementwise_nest, same_element
+from lamina.ir.operators._table import Attributes, Gradient, Operator, Shape, Site, elementwise_nest, same_element
 
 
 def _batch_shape(shapes: Sequence[Shape], attributes: Attributes) -> Shape:
@@ -109,7 +110,7 @@ def _floats(site: Site) -> None:
         raise BadInput(f"operands of different types meet: {', '.join(sorted(map(str, met)))}")
 
 
-def _normalised(name: str, summary: str, function: Callable[[Array, int], Array]) -> Operator:
+def _normalised(name: str, summary: str, function: Callable[[Array, int], Array], gradient: Gradient) -> Operator:
     return Operator(
         name=name,
         summary=summary,
@@ -119,6 +120,7 @@ def _normalised(name: str, summary: str, function: Callable[[Array, int], Array]
         run=lambda arrays, attributes: function(arrays[0], attributes["axis"]),
         nest=lambda site: elementwise_nest(site, ops_per_element=4),  # maximum, exponential, sum, division
         elements=same_element,
+        gradient=gradient,
     )
 
 
@@ -132,6 +134,7 @@ OPERATORS = (
         run=_batch,
         elements=_floats,
         nest=lambda site: elementwise_nest(site, ops_per_element=2),  # folded ahead of time into a scale and a shift
+        gradient=gradients.batch_norm,
     ),
     Operator(
         name="layer_norm",
@@ -142,6 +145,7 @@ OPERATORS = (
         run=_layer,
         elements=_floats,
         nest=lambda site: elementwise_nest(site, ops_per_element=5 + len(site.inputs)),
+        gradient=gradients.layer_norm,
     ),
     Operator(
         name="lrn",
@@ -152,7 +156,8 @@ OPERATORS = (
         run=_lrn,
         elements=same_element,
         nest=lambda site: elementwise_nest(site, ops_per_element=3 + 2 * min(site.attributes["size"], _channels(site))),
+        gradient=gradients.lrn,
     ),
-    _normalised("softmax", "exp(x) / sum exp(x) along an axis", _softmax),
-    _normalised("log_softmax", "x - log sum exp(x) along an axis", _log_softmax),
+    _normalised("softmax", "exp(x) / sum exp(x) along an axis", _softmax, gradient=gradients.softmax),
+    _normalised("log_softmax", "x - log sum exp(x) along an axis", _log_softmax, gradient=gradients.log_softmax),
 )

@@ -18,6 +18,7 @@ import numpy as np
 
 from lamina.core.errors import BadInput
 from lamina.ir import integers as rules
+from lamina.ir.gradients import pooling as gradients
 from lamina.ir.network import Array
 from lamina.ir.operators._rules import bounded, equal_elements, first_and_index, index
 from lamina.ir.operators._table import (
@@ -123,7 +124,7 @@ def _inside(shape: Shape, attributes: Attributes, axis: int) -> Array:
     return np.asarray(np.maximum(last - first + 1, 0))
 
 
-def _divisors(shape: Shape, attributes: Attributes) -> Array:
+def divisors(shape: Shape, attributes: Attributes) -> Array:
     """What the sum of each window is divided by: [p, q], or [1, 1]."""
     if attributes["include_padding"]:
         return np.full((1, 1), prod(attributes["kernel"]))
@@ -133,16 +134,16 @@ def _divisors(shape: Shape, attributes: Attributes) -> Array:
 def _average(arrays: Sequence[Array], attributes: Attributes) -> Array:
     x = arrays[0]
     sums = windows(x, attributes["kernel"], attributes, 0).sum(axis=(4, 5), dtype=x.dtype)
-    return np.asarray(sums / _divisors(x.shape, attributes).astype(x.dtype))
+    return np.asarray(sums / divisors(x.shape, attributes).astype(x.dtype))
 
 
 def _average_integers(arrays: Sequence[Array], site: Site) -> Array:
     x, y, attributes = stored(site.inputs[0]), stored(site.outputs[0]), site.attributes
     sums = windows(arrays[0] - x.zero_point, attributes["kernel"], attributes, 0).sum(axis=(4, 5))
-    divisors = np.broadcast_to(_divisors(arrays[0].shape, attributes), sums.shape[2:])
+    counts = np.broadcast_to(divisors(arrays[0].shape, attributes), sums.shape[2:])
     scaled = np.empty_like(sums)
-    for divisor in np.unique(divisors).tolist():
-        here = divisors == divisor
+    for divisor in np.unique(counts).tolist():
+        here = counts == divisor
         uncentred = sums[:, :, here] + x.zero_point * divisor
         scaled[:, :, here] = rules.rescale(uncentred, x, y, attributes["rounding"], divisor=divisor)
     return rules.clip(scaled + y.zero_point, y)
@@ -189,6 +190,7 @@ OPERATORS = (
         moves=lambda arrays, site: _max(arrays[0], site.attributes),
         nest=_nest,
         elements=same_element,
+        gradient=gradients.max_pool2d,
     ),
     Operator(
         name="max_pool2d_switches",
@@ -200,6 +202,7 @@ OPERATORS = (
         element=first_and_index,
         nest=_nest,
         elements=same_element,
+        gradient=gradients.max_pool2d_switches,
     ),
     Operator(
         name="max_unpool2d",
@@ -210,6 +213,7 @@ OPERATORS = (
         moves=_unpool,
         nest=elementwise_nest,
         elements=_unpool_elements,
+        gradient=gradients.max_unpool2d,
     ),
     Operator(
         name="average_pool2d",
@@ -221,5 +225,6 @@ OPERATORS = (
         integers=_average_integers,
         nest=_nest,
         elements=_average_elements,
+        gradient=gradients.average_pool2d,
     ),
 )

@@ -18,6 +18,7 @@ import numpy as np
 
 from lamina.core.errors import BadInput
 from lamina.ir import integers as rules
+from lamina.ir.gradients import reduce as gradients
 from lamina.ir.network import Array
 from lamina.ir.operators._rules import axis_of, equal_elements, first_and_index, plain
 from lamina.ir.operators._table import Attributes, Operator, Shape, Site, rescalable, same_element, stored
@@ -184,16 +185,27 @@ def _search(name: str, summary: str, function: Callable[..., Array]) -> Operator
 _ROUNDED: dict[str, Any] = {"attributes": _AXES | {"rounding": "power_of_two"}, "elements": _rescaled_elements}
 
 OPERATORS = (
-    _reduction("reduce_sum", "sum over axes", run=_sum, integers=_sum_integers, **_ROUNDED),
-    _reduction("reduce_mean", "mean over axes", run=_mean, integers=_mean_integers, **_ROUNDED),
-    _reduction("reduce_max", "largest over axes", moves=_extreme(np.max), elements=equal_elements()),
-    _reduction("reduce_min", "smallest over axes", moves=_extreme(np.min), elements=equal_elements()),
+    _reduction("reduce_sum", "sum over axes", run=_sum, integers=_sum_integers, **_ROUNDED, gradient=gradients.sum_),
+    _reduction(
+        "reduce_mean", "mean over axes", run=_mean, integers=_mean_integers, **_ROUNDED, gradient=gradients.mean
+    ),
+    _reduction(
+        "reduce_max", "largest over axes", moves=_extreme(np.max), elements=equal_elements(), gradient=gradients.extreme
+    ),
+    _reduction(
+        "reduce_min",
+        "smallest over axes",
+        moves=_extreme(np.min),
+        elements=equal_elements(),
+        gradient=gradients.extreme,
+    ),
     _reduction(
         "reduce_product",
         "product over axes",
         run=_product,
         integers=lambda arrays, site: _product(arrays, site.attributes),
         elements=_plain_elements,
+        gradient=gradients.product,
     ),
     _search("argmax", "place of the largest along an axis", np.argmax),
     _search("argmin", "place of the smallest along an axis", np.argmin),
@@ -207,6 +219,7 @@ OPERATORS = (
         element=first_and_index,
         elements=_top_elements,
         nest=_nest,
+        gradient=gradients.top_k,
     ),
     Operator(
         name="cumulative_sum",
@@ -218,5 +231,6 @@ OPERATORS = (
         integers=lambda arrays, site: _running(arrays, site.attributes),
         elements=_plain_elements,
         nest=_nest,
+        gradient=gradients.cumulative_sum,
     ),
 )

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lamina.core.errors import BadInput, one_line
+from lamina.ir.gradients import move as gradients
 from lamina.ir.network import Array
 from lamina.ir.operators._rules import bounded, equal_elements
 from lamina.ir.operators._table import Attributes, Operator, Shape, Site, elementwise_nest
@@ -136,5 +137,6 @@ OPERATORS = (
         moves=_resize,
         nest=_nest,
         elements=_elements,
+        gradient=gradients.resize,
     ),
 )

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from math import prod
 
 from lamina.core.errors import BadInput
+from lamina.ir.gradients import move as gradients
 from lamina.ir.network import Array
 from lamina.ir.operators._table import Attributes, Operator, Shape, Site, same_element
 
@@ -52,6 +53,7 @@ OPERATORS = (
         run=lambda arrays, attributes: arrays[0].reshape(_flatten_shape([arrays[0].shape], attributes)),
         integers=_integers,
         elements=same_element,
+        gradient=gradients.reshape,
     ),
     Operator(
         name="reshape",
@@ -62,5 +64,6 @@ OPERATORS = (
         run=lambda arrays, attributes: arrays[0].reshape(_reshape_shape([arrays[0].shape], attributes)),
         integers=_integers,
         elements=same_element,
+        gradient=gradients.reshape,
     ),
 )

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from lamina.core.errors import BadInput
+from lamina.ir.gradients import multiply as gradients
 from lamina.ir.network import Array
 from lamina.ir.operators._rules import bounded
 from lamina.ir.operators._table import Attributes, Operator, Shape, Site
@@ -121,5 +122,6 @@ OPERATORS = (
         integers=weighted_integers(_accumulate_integers, axis=1),
         nest=_nest,
         elements=_elements,
+        gradient=gradients.conv_transpose2d,
     ),
 )
