@@ -43,6 +43,7 @@ class Graph:
         return None if data is None or data.size != 1 else float(data.reshape(()))
 
     def is_number(self, value: str, wanted: float) -> bool:
+        """Whether `value` is a constant of one number, close to `wanted`."""
         number = self.number(value)
         return number is not None and close(number, wanted)
 
@@ -52,6 +53,7 @@ class Graph:
         return None if operation is None else operation.inputs[0]
 
     def read_once(self, value: str) -> bool:
+        """Whether one operation, or one output of the network, reads `value` and nothing else."""
         return self.uses[value] == 1
 
     def fresh(self, root: Operation, what: str) -> str:
@@ -73,6 +75,7 @@ class Graph:
 
 
 def close(a: float, b: float) -> bool:
+    """Whether `a` is `b` as an exporter may have rounded it."""
     return abs(a - b) <= CLOSE * abs(b)
 
 
