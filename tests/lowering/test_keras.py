@@ -316,7 +316,6 @@ FAMILIES = {
     "InceptionV3": 75,
     "InceptionResNetV2": 75,
     "Xception": 71,
-    "NASNetMobile": 32,
     "ConvNeXtTiny": 32,
 }
 FAST = ("MobileNet", "MobileNetV2")

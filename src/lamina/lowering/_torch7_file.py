@@ -47,7 +47,7 @@ class Table:
 
     def array(self) -> list[Any]:
         """The values at 1, 2, ... up to the first gap."""
-        found = []
+        found: list[Any] = []
         while len(found) + 1 in self.items:
             found.append(self.items[len(found) + 1])
         return found
@@ -146,7 +146,7 @@ class _Reader:
         offset = self.source.long() - 1
         storage = self.value(depth + 1)
         dtype = np.dtype("<" + KINDS[kind])
-        if storage is None or axes == 0:
+        if storage is None or axes == 0 or 0 in sizes:
             return np.zeros(0, dtype)
         if not isinstance(storage, np.ndarray) or storage.ndim != 1 or storage.dtype != dtype:
             raise BadInput(f"a {kind} tensor whose storage is something else")
@@ -239,10 +239,10 @@ class _Ascii:
             return np.frombuffer(self.characters(count), dtype)
         if count < 0 or count > self.left:
             raise BadInput(f"a storage of {count} numbers where {self.left} bytes are left: the file is cut short")
-        pattern = DECIMAL if kind.startswith("f") else DIGITS
-        read = float if kind.startswith("f") else int
-        words = [read(self.word(pattern)) for _ in range(count)]
-        try:
-            return np.array(words, dtype) if kind.startswith("f") else np.array(words, np.int64).astype(dtype)
-        except (OverflowError, ValueError) as e:
-            raise BadInput(f"a whole number that does not fit {dtype.itemsize} bytes") from e
+        if dtype.kind == "f":
+            return np.array([float(self.word(DECIMAL)) for _ in range(count)], dtype)
+        words = [int(self.word(DIGITS)) for _ in range(count)]
+        limits = np.iinfo(dtype)
+        if any(not limits.min <= word <= limits.max for word in words):
+            raise BadInput(f"a whole number that does not fit {dtype.itemsize} bytes")
+        return np.array(words, dtype)

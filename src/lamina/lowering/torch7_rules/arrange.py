@@ -220,6 +220,8 @@ RULES: dict[str, Rule] = {
     "Select": select,
     "Sum": _reduce("reduce_sum"),
     "Mean": _reduce("reduce_mean"),
+    "Max": _reduce("reduce_max"),
+    "Min": _reduce("reduce_min"),
     "SpatialZeroPadding": padding,
     "SpatialReflectionPadding": padding,
     "SpatialReplicationPadding": padding,
