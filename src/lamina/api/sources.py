@@ -106,6 +106,13 @@ def _caffe(path: Path, shapes: Shapes, values: Values) -> list[Network]:
     return [caffe_reader.read(path, shapes=shapes)]
 
 
+def _keras(path: Path, shapes: Shapes, values: Values) -> list[Network]:
+    from lamina.lowering import keras_reader
+
+    _closed(path, {}, values)
+    return [keras_reader.read(path, shapes=shapes)]
+
+
 def _torch7(path: Path, shapes: Shapes, values: Values) -> list[Network]:
     from lamina.lowering import torch7_reader
 
@@ -118,6 +125,7 @@ READERS: dict[str, Reader] = {
     ".lmn": _packed,
     ".csv": _scalesim,
     ".onnx": _onnx,
+    ".keras": _keras,
     ".prototxt": _caffe,
     ".t7": _torch7,
 }

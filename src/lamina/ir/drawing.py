@@ -23,6 +23,7 @@ from lamina.ir.operators import (
     matmul,
     move,
     multiply,
+    operator,
     pooling,
     reduce,
     resize,
@@ -177,7 +178,8 @@ def _ends(network: Network, page: _Page) -> list[str]:
 
 def _settings(network: Network, operation: Operation) -> str:
     """Window, stride, padding and the like, in words; what is at its default is left out."""
-    given = dict(operation.attributes)
+    defaults = operator(operation.operator).attributes
+    given = {name: value for name, value in operation.attributes.items() if value != defaults[name]}
     kernel = given.pop("kernel", None)
     if operation.operator in ("conv2d", "conv_transpose2d"):
         kernel = network.types[operation.inputs[1]].shape[2:]
@@ -185,7 +187,7 @@ def _settings(network: Network, operation: Operation) -> str:
     if isinstance(body := given.pop("body", None), Network):
         steps = loop.trip_count([network.types[name].shape for name in operation.inputs], operation.attributes)
         words.append(f"{_count(steps, 'step')} of {_count(len(body.operations), 'operation')}")
-        given.pop("sequences", None)
+        given = {name: value for name, value in given.items() if name == "reverse"}
     for name, usual in (("stride", (1, 1)), ("padding", (0, 0, 0, 0)), ("dilation", (1, 1)), ("groups", 1)):
         value = given.pop(name, usual)
         if value != usual:
