@@ -65,11 +65,17 @@ EXPRESSIONS: Mapping[str, str] = {
     "is_nan": "(uint8_t)(v != v)",
     "is_infinite": "(uint8_t)(v == INFINITY || v == -INFINITY)",
 }
-_GELU = {
-    "none": "$half * v * ($one + erf$f(v * $root_half))",
-    "tanh": "$half * v * ($one + ${tanh}($root * (v + $cubic * v * v * v)))",
+_GELU = {  # (1 + erf t) / 2 and (1 + tanh t) / 2 in forms that lose nothing where they are small
+    "none": "$half * v * erfc$f(-v * $root_half)",
+    "tanh": "v / ($one + ${exp}(-$twice_root * (v + $cubic * v * v * v)))",
 }
-_CONSTANTS = {"half": 0.5, "root_half": 0.7071067811865476, "root": 0.7978845608028654, "cubic": 0.044715, "one": 1.0}
+_CONSTANTS = {
+    "half": 0.5,
+    "root_half": 0.7071067811865476,
+    "twice_root": 1.5957691216057308,
+    "cubic": 0.044715,
+    "one": 1.0,
+}
 _OWN = {"exp": "exp32", "tanh": "tanh32"}  # helpers in place of libm's functions of one argument
 
 

@@ -76,8 +76,8 @@ def cumulative_sum(setting: Setting) -> Kernel:
     store = f"y[at] = ({setting.kind})sum;"
     steps = (store, step) if a["exclusive"] else (step, store)
     body = fill(
-        _RUNNING, place=f"{places['count']} - 1 - c" if a["reverse"] else "c",
-        steps=("\n" + 12 * " ").join(steps), **places,
+        _RUNNING, acc=setting.kind if setting.is_float else "int64_t",
+        place=f"{places['count']} - 1 - c" if a["reverse"] else "c", steps=("\n" + 12 * " ").join(steps), **places,
     )  # fmt: skip
     return Kernel(reads=(0,), body=body, helpers=() if setting.is_float else ("plus64",))
 

@@ -39,7 +39,7 @@ class Unit:
     functions: list[str] = field(default_factory=list)
     helpers: set[str] = field(default_factory=set)
     _known: dict[tuple[str, bytes], str] = field(default_factory=dict)  # stored numbers -> their C name
-    _names: set[str] = field(default_factory=set)
+    _names: dict[str, set[str]] = field(default_factory=dict)  # stem -> functions
 
     def constant(self, name: str, array: Array) -> str:
         """The place of a stored array: the name between two @, replaced when the source is written."""
@@ -50,11 +50,11 @@ class Unit:
 
     def function(self, stem: str, name: str) -> str:
         """A name for an operation's function; no other one starts with it, since its own tables and parts will."""
-        number, found = 1, f"{stem}_op_{name}"
-        while any(found == n or found.startswith(f"{n}_") or n.startswith(f"{found}_") for n in self._names):
+        number, found, names = 1, f"{stem}_op_{name}", self._names.setdefault(stem, set())
+        while any(found == n or found.startswith(f"{n}_") or n.startswith(f"{found}_") for n in names):
             number += 1
             found = f"{stem}_op{number}_{name}"
-        self._names.add(found)
+        names.add(found)
         return found
 
 

@@ -50,8 +50,10 @@ def whole(value: int) -> str:
 def numbers(data: Array) -> list[str]:
     """Every entry of `data` as a literal, in memory order."""
     if data.dtype.kind == "f":
-        kind = ctype(data.dtype)
-        return [real(v, kind) for v in data.ravel()]
+        if not np.isfinite(data).all():
+            return [real(v, ctype(data.dtype)) for v in data.ravel()]
+        end = "" if data.dtype.itemsize == 8 else "f"
+        return [f"{text}{end}" for text in data.ravel().astype("U").tolist()]  # the shortest that reads back
     return [whole(v) for v in data.ravel().tolist()]
 
 
