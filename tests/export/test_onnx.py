@@ -12,7 +12,6 @@ from lamina.core.errors import BadInput, Unsupported
 from lamina.export import onnx_session
 from lamina.export.onnx_session import LEVELS, needs_precision, session
 from lamina.ir import Network, Operation, Type
-from lamina.ir.operators import TABLE
 from lamina.ir.transform import integer_core
 from tests.export import integers_table
 from tests.export.compiled import compare
@@ -43,13 +42,6 @@ def check(network: Network, folder: Path, *, levels: tuple[str, ...] = ("all",),
             inputs = random_inputs(network, rng, batch=batch)
             found = dict(zip(network.outputs, opened.run(list(network.outputs), inputs), strict=True))
             compare(found, network.run(inputs), network)
-
-
-def test_every_operator_is_written() -> None:
-    from lamina.export._onnx_integers import INTEGERS
-    from lamina.export._onnx_operators import REAL
-
-    assert set(TABLE) - {"piecewise_linear"} <= set(REAL) | set(INTEGERS)  # fixed point has no form in ONNX
 
 
 @MANY

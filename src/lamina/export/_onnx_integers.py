@@ -1,25 +1,27 @@
 """Operator to ONNX where numbers are integers of up to 8 bits (INTERFACE, section 5).
 
-    conv2d, linear      DequantizeLinear of input, weights and bias, the float operator, QuantizeLinear: a runtime
-                        recognises this pattern and computes in integers; a relu is the clipping at zero
-    max_pool2d, views   on the stored integers themselves
-    lookup              Gather from the stored table, the integer less its lowest as index
-    add, average_pool2d written out in float32, where their sums are exact: centre, scale, Round (half to even), offset
+    conv2d, linear, matmul   DequantizeLinear of the operands, the float operator, QuantizeLinear: a runtime recognises
+                             this pattern and computes in integers; a relu is the clipping at zero
+    views, moves, extremes   on the stored integers themselves
+    lookup                   Gather from the stored table, the integer less its lowest as index
+    sums, products, means    written out in float32, where they are exact (`_onnx_sums`)
 
 Raises `Unsupported` for what ONNX does not say: more than 8 bits, fixed point, truncation.
 """
 
-from collections.abc import Sequence
-from math import prod
+from typing import Any
 
 import numpy as np
 
 from lamina.core.errors import Unsupported
+from lamina.export._onnx_elementwise import COMPARED, chosen, compared, extreme
 from lamina.export._onnx_graph import Graph
-from lamina.export._onnx_operators import REAL, VIEWS, Write, average, reshaped
-from lamina.ir import integers as rules
-from lamina.ir.operators._table import Site
-from lamina.ir.types import Element, Float, Integer, Type
+from lamina.export._onnx_moves import MOVES
+from lamina.export._onnx_operators import PLAIN, POOLS, VIEWS
+from lamina.export._onnx_reduce import REDUCE
+from lamina.export._onnx_write import Task, Write, reshaped
+from lamina.ir.operators.activations import clip_bounds
+from lamina.ir.types import BOOL, Element, Float, Integer
 
 _MOST_BITS = 8
 
@@ -31,17 +33,36 @@ def element(of: Element) -> Integer:
     return of
 
 
+def is_quantised(of: Element) -> bool:
+    """Whether numbers have a scale: not floats, truth values, or plain integers of more than 8 bits."""
+    whole = isinstance(of, Integer) and of.bits in (16, 32, 64) and (of.scale, of.zero_point) == ((1.0,), 0)
+    return not isinstance(of, Float) and of != BOOL and not whole
+
+
+def exact(task: Task) -> str:
+    """The rounding of the operation; truncation raises."""
+    a = task.attributes
+    if a.get("rounding") == "truncate" or a.get("products", "exact") != "exact":
+        raise Unsupported(f"{task.to}: truncated sums or products have no form in ONNX: export C instead")
+    return str(a["rounding"])
+
+
 def quantised(graph: Graph, x: str, to: str, of: Integer) -> str:
     """Float value `x` as stored integers: rounded half to even, saturated, clipped below 8 bits."""
     narrow = of.bits < _MOST_BITS
     whole = graph.node("QuantizeLinear", x, *_coding(graph, to, of), to=f"{to}:whole" if narrow else to)
     if narrow:
-        _clip(graph, whole, to, of, low=of.low)
+        clipped = f"{to}:byte" if of == BOOL else to
+        _clip(graph, whole, clipped, of, of.low, of.high)
+        if of == BOOL:  # an integer of one bit is what ONNX calls a truth value
+            graph.cast(clipped, np.bool_, to=to)
     return to
 
 
 def dequantised(graph: Graph, q: str, to: str, of: Integer) -> str:
     """Stored integers `q` as float, one scale or one along an axis."""
+    if of == BOOL:
+        return graph.cast(q, np.float32, to=to)
     axis = {} if of.axis is None else {"axis": of.axis}
     return graph.node("DequantizeLinear", q, *_coding(graph, to, of), to=to, **axis)
 
@@ -53,125 +74,104 @@ def _coding(graph: Graph, to: str, of: Integer) -> tuple[str, str]:
     return graph.tensor(f"{to}:scale", scale, np.float32), graph.tensor(f"{to}:zero", zero, of.storage)
 
 
-def _clip(graph: Graph, x: str, to: str, of: Integer, *, low: int) -> str:
-    ends = [graph.tensor(f"{to}:{name}", end, of.storage) for name, end in (("low", low), ("high", of.high))]
+def _clip(graph: Graph, x: str, to: str, of: Integer, low: int, high: int) -> str:
+    ends = [graph.tensor(f"{to}:{name}", end, of.storage) for name, end in (("low", low), ("high", high))]
     return graph.node("Clip", x, *ends, to=to)
 
 
-def _weighted(graph: Graph, site: Site, inputs: Sequence[str], to: str) -> None:
-    a = site.attributes
-    if a["rounding"] == "truncate" or a["products"] != "exact":
-        raise Unsupported(f"{to}: truncated sums or products have no form in ONNX: export C instead")
-    y = element(site.outputs[0].element)
-    kinds = [element(site.inputs[0].element), element(site.inputs[1].element)]
-    kinds += [t.element for t in site.inputs[2:] if isinstance(t.element, Integer)]
-    x, shape, inputs = inputs[0], site.inputs[0].shape, [*inputs]
-    flat = len(shape) != 2 and "groups" not in a  # a linear layer over more axes: rows of one matrix
+def _product(task: Task) -> None:
+    exact(task)
+    graph, to, inputs = task.graph, task.to, [*task.inputs]
+    y = element(task.site.outputs[0].element)
+    kinds = [element(task.site.inputs[0].element), element(task.site.inputs[1].element)]
+    kinds += [t.element for t in task.site.inputs[2:] if isinstance(t.element, Integer)]
+    shape = task.site.inputs[0].shape
+    layer = "products" in task.attributes and "groups" not in task.attributes
+    flat = layer and len(shape) != 2  # a linear layer over more axes: rows of one matrix
     if flat:
-        inputs[0] = reshaped(graph, x, [-1, shape[-1]], f"{to}:rows")
+        inputs[0] = reshaped(task, inputs[0], [-1, shape[-1]], "rows")
     reals = [
         dequantised(graph, name, f"{to}:{part}", kind)
         for name, part, kind in zip(inputs, ("x", "w", "b"), kinds, strict=False)
     ]
-    if "groups" in a:
-        REAL["conv2d"](graph, site, reals, f"{to}:real")
-    else:
+    if layer:
         graph.node("Gemm", *reals, to=f"{to}:real", transB=1)
+    else:
+        operator = "conv2d" if "groups" in task.attributes else "matmul"
+        PLAIN[operator](Task(graph, task.site, tuple(reals), (f"{to}:real",)))
     quantised(graph, f"{to}:real", f"{to}:flat" if flat else to, y)
     if flat:
-        reshaped(graph, f"{to}:flat", [-1, *site.outputs[0].shape[1:]], to)
+        reshaped(task, f"{to}:flat", [-1, *task.site.outputs[0].shape[1:]])
 
 
-def _add(graph: Graph, site: Site, inputs: Sequence[str], to: str) -> None:
-    y = element(site.outputs[0].element)
-    terms = [
-        _rescaled(graph, _centred(graph, x, f"{to}:{at}", t), f"{to}:{at}", t, site)
-        for at, (x, t) in enumerate(zip(inputs, site.inputs, strict=True))
-    ]
-    _saturated(graph, graph.node("Add", *terms, to=f"{to}:sum"), to, y)
+def _relu(task: Task) -> None:
+    y = element(task.site.outputs[0].element)
+    _clip(task.graph, task.inputs[0], task.to, y, y.zero_point, y.high)
 
 
-def _average(graph: Graph, site: Site, inputs: Sequence[str], to: str) -> None:
-    count = prod(site.attributes["kernel"])
-    centred = _centred(graph, inputs[0], f"{to}:0", site.inputs[0])
-    mean = average(graph, site, centred, f"{to}:mean")
-    # mean times count is within 1/2 of the exact sum, which Round then gives
-    product = graph.node("Mul", mean, graph.tensor(f"{to}:count", count, np.float32), to=f"{to}:product")
-    total = graph.node("Round", product, to=f"{to}:total")
-    _saturated(
-        graph, _rescaled(graph, total, f"{to}:total", site.inputs[0], site, divisor=count), to,
-        element(site.outputs[0].element),
-    )  # fmt: skip
+def _clipped(task: Task) -> None:
+    _clip(task.graph, task.inputs[0], task.to, element(task.site.outputs[0].element), *clip_bounds(task.site))
 
 
-def _centred(graph: Graph, q: str, stem: str, of: Type) -> str:
-    real = graph.cast(q, np.float32, to=f"{stem}:cast")
-    zero = graph.tensor(f"{stem}:offset", element(of.element).zero_point, np.float32)
-    return graph.node("Sub", real, zero, to=f"{stem}:centred")
-
-
-def _rescaled(graph: Graph, centred: str, stem: str, of: Type, site: Site, *, divisor: int = 1) -> str:
-    """An exact centred sum, over `divisor`, at the result's scale and rounded: `ir.integers.rescale` in float32.
-
-    Sums below 2^24 are exact. With power-of-two scales it is one division by an exact number, and what the division
-    rounds is too far from a half to reach it.
-    """
-    x, y = element(of.element), element(site.outputs[0].element)
-    rounding = site.attributes["rounding"]
-    if rounding == "truncate":
-        raise Unsupported(f"{stem}: truncation has no form in ONNX here: export C instead")
-    if rounding == "float":
-        by = graph.tensor(f"{stem}:multiplier", rules.rescale_multiplier(x, y, divisor), np.float32)
-        scaled = graph.node("Mul", centred, by, to=f"{stem}:scaled")
-    else:
-        by = graph.tensor(f"{stem}:divisor", divisor * y.scale[0] / x.scale[0], np.float32)
-        scaled = graph.node("Div", centred, by, to=f"{stem}:scaled")
-    return graph.node("Round", scaled, to=f"{stem}:rounded")
-
-
-def _saturated(graph: Graph, x: str, to: str, y: Integer) -> None:
-    """Centred whole numbers in float, offset, clipped and stored."""
-    moved = graph.node("Add", x, graph.tensor(f"{to}:zero", y.zero_point, np.float32), to=f"{to}:moved")
-    ends = [graph.tensor(f"{to}:{name}", end, np.float32) for name, end in (("low", y.low), ("high", y.high))]
-    clipped = graph.node("Clip", moved, *ends, to=f"{to}:clipped")
-    graph.cast(clipped, y.storage, to=to)
-
-
-def _relu(graph: Graph, site: Site, inputs: Sequence[str], to: str) -> None:
-    y = element(site.outputs[0].element)
-    _clip(graph, inputs[0], to, y, low=y.zero_point)
-
-
-def _lookup(graph: Graph, site: Site, inputs: Sequence[str], to: str) -> None:
-    x = element(site.inputs[0].element)
-    element(site.outputs[0].element)
-    index = graph.cast(inputs[0], np.int32, to=f"{to}:cast")
+def _lookup(task: Task) -> None:
+    x = element(task.site.inputs[0].element)
+    element(task.site.outputs[0].element)
+    index = task.graph.cast(task.inputs[0], np.int32, to=f"{task.to}:cast")
     if x.low:
-        index = graph.node("Sub", index, graph.tensor(f"{to}:low", x.low, np.int32), to=f"{to}:index")
-    graph.node("Gather", inputs[1], index, to=to)
+        index = task.node("Sub", index, task.graph.tensor(f"{task.to}:low", x.low, np.int32), part="index")
+    task.node("Gather", task.inputs[1], index)
 
 
-def _quantise(graph: Graph, site: Site, inputs: Sequence[str], to: str) -> None:
-    quantised(graph, inputs[0], to, element(site.outputs[0].element))
+def _quantise(task: Task) -> None:
+    quantised(task.graph, task.inputs[0], task.to, element(task.site.outputs[0].element))
 
 
-def _dequantise(graph: Graph, site: Site, inputs: Sequence[str], to: str) -> None:
-    dequantised(graph, inputs[0], to, element(site.inputs[0].element))
+def _dequantise(task: Task) -> None:
+    dequantised(task.graph, task.inputs[0], task.to, element(task.site.inputs[0].element))
 
 
+def _stored(write: Write) -> Write:
+    """A writer that moves stored integers, of up to 8 bits."""
+
+    def checked(task: Task) -> None:
+        for type_ in (*task.site.inputs, *task.site.outputs):
+            if is_quantised(type_.element):
+                element(type_.element)
+        write(task)
+
+    return checked
+
+
+def _scatter(write: Write) -> Write:
+    def placed(task: Task) -> None:
+        if task.attributes["reduction"] in ("add", "mul"):
+            raise Unsupported(f"{task.to}: quantised numbers that are added into places have no form in ONNX: export C")
+        write(task)
+
+    return placed
+
+
+def _cast(task: Task) -> None:
+    narrow: Any = task.site.outputs[0].element
+    if narrow.bits not in (1, 8, 16, 32, 64):
+        raise Unsupported(f"{task.to}: a cast to {narrow} has no form in ONNX: 8, 16, 32 and 64 bits have")
+    MOVES["cast"](task)
+
+
+_MOVED = {**VIEWS, **POOLS, **MOVES, **{name: compared(operator) for name, operator in COMPARED.items()}}
+_MOVED |= {"minimum": extreme("Min"), "maximum": extreme("Max"), "where": chosen}
+_MOVED |= {name: REDUCE[name] for name in ("reduce_max", "reduce_min", "argmax", "argmin", "top_k")}
 INTEGERS: dict[str, Write] = {
-    **VIEWS,
-    "conv2d": _weighted,
-    "linear": _weighted,
-    "max_pool2d": REAL["max_pool2d"],
-    "average_pool2d": _average,
+    **{name: _stored(write) for name, write in _MOVED.items()},
+    "scatter_elements": _scatter(_stored(MOVES["scatter_elements"])),
+    "scatter_nd": _scatter(_stored(MOVES["scatter_nd"])),
+    "cast": _cast,
+    "conv2d": _product,
+    "linear": _product,
+    "matmul": _product,
     "relu": _relu,
-    "add": _add,
+    "clip": _clipped,
     "lookup": _lookup,
     "quantise": _quantise,
     "dequantise": _dequantise,
 }
-
-
-def is_integer(site: Site) -> bool:
-    return not all(isinstance(t.element, Float) for t in (*site.inputs, *site.outputs))

@@ -6,21 +6,23 @@ dequantised can be read back to integers exactly, q = rint(y / s) + z; `ir.trans
 exported, takes and gives integers.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
-
-import numpy as np
 
 from lamina.core import files
 from lamina.core.errors import BadInput, Unsupported, missing_extra
 from lamina.core.units import GiB
-from lamina.export import _onnx_integers
-from lamina.export._onnx_graph import Graph
-from lamina.export._onnx_operators import REAL
+from lamina.export._onnx_graph import Graph, stored_type
+from lamina.export._onnx_integers import INTEGERS, element, is_quantised
+from lamina.export._onnx_operators import PLAIN
+from lamina.export._onnx_scan import scan
+from lamina.export._onnx_sums import SUMS
+from lamina.export._onnx_write import Task
 from lamina.export.onnx_session import trace as trace
 from lamina.ir.check import site
 from lamina.ir.network import Network
-from lamina.ir.types import Float, Type
+from lamina.ir.types import Type
 
 if TYPE_CHECKING:
     from onnx import ModelProto, ValueInfoProto
@@ -57,7 +59,7 @@ def model(network: Network) -> "ModelProto":
     batch = "batch" if _follows_batch(network) else None
     made = helper.make_model(
         helper.make_graph(
-            graph.nodes,
+            graph.made,
             network.name,
             [_end(name, type_, batch) for name, type_ in network.inputs.items()],
             [_end(name, types[value], batch) for name, value in network.outputs.items()],
@@ -72,24 +74,35 @@ def model(network: Network) -> "ModelProto":
 
 
 def _graph(network: Network) -> Graph:
-    graph, types = Graph(), network.types
-    names = _names(network)
-    for name in network.constants:
-        graph.tensor(names[name], network.data(name))
-    for operation in network.operations:
-        where = site(operation, types)
-        table = _onnx_integers.INTEGERS if _onnx_integers.is_integer(where) else REAL
-        if operation.operator not in table:
-            kind = "integers" if table is not REAL else "real numbers"
-            raise Unsupported(
-                f"operator {operation.operator!r} at {operation.name!r} has no ONNX form for {kind}: "
-                f"{', '.join(table)} have one"
-            )
-        table[operation.operator](graph, where, [names[n] for n in operation.inputs], names[operation.name])
+    graph, names = Graph(), _names(network)
+    for name, constant in network.constants.items():
+        graph.tensor(names[name], network.data(name), stored_type(constant.type.element))
+    _write(graph, network, names)
     for output, value in network.outputs.items():
         if names[value] != output:
             graph.node("Identity", names[value], to=output)
     return graph
+
+
+def _write(graph: Graph, network: Network, names: Mapping[str, str]) -> None:
+    """The operations of `network`, or of a scan's body."""
+    types = network.types
+    for operation in network.operations:
+        where = site(operation, types)
+        task = Task(graph, where, tuple(names[n] for n in operation.inputs), tuple(names[n] for n in operation.outputs))
+        if operation.operator == "scan":
+            scan(task, _write)
+            continue
+        whole = any(is_quantised(t.element) for t in (*where.inputs, *where.outputs))
+        whole |= operation.operator in ("quantise", "dequantise")
+        table = INTEGERS | SUMS if whole else PLAIN
+        if operation.operator not in table:
+            kind = "integers" if whole else "real numbers"
+            raise Unsupported(
+                f"operator {operation.operator!r} at {operation.name!r} has no ONNX form for {kind}: "
+                f"{', '.join(table)} have one"
+            )
+        table[operation.operator](task)
 
 
 def _names(network: Network) -> dict[str, str]:
@@ -119,8 +132,8 @@ def _follows_batch(network: Network) -> bool:
 def _end(name: str, type_: Type, batch: str | None) -> "ValueInfoProto":
     from onnx import helper
 
-    if not isinstance(type_.element, Float):
-        _onnx_integers.element(type_.element)
-    kind = helper.np_dtype_to_tensor_dtype(np.dtype(type_.element.storage))
+    if is_quantised(type_.element):
+        element(type_.element)
+    kind = helper.np_dtype_to_tensor_dtype(stored_type(type_.element))
     shape: list[str | int | None] = [batch or type_.shape[0], *type_.shape[1:]] if type_.shape else []
     return helper.make_tensor_value_info(name, kind, shape)

@@ -115,7 +115,7 @@ def _export(module: nn.Module, positional: tuple[Any, ...], named: Mapping[str, 
         module.eval()
         torch.backends.mha.set_fastpath_enabled(False)  # it fuses attention into operators of its own
         with torch.no_grad(), warnings.catch_warnings():
-            # recurrent layers set their list of weights anew, torch calls what it deprecates itself: not the user's doing
+            # recurrent layers set their list of weights anew, torch calls what it deprecates: not the user's doing
             warnings.simplefilter("ignore")
             return torch.export.export(module, positional, dict(named) or None)
     except LaminaError:
