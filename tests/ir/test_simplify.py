@@ -5,14 +5,17 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
 from torch import nn
 
 from lamina.ir import Network, Type
 from lamina.ir.build import Builder, Value
 from lamina.ir.interpreter import trace
 from lamina.ir.network import Constant, Operation
+from lamina.ir.operators.move import END
 from lamina.ir.simplify import fold_batch_norm, fold_constants, remove_dead, simplify
 from lamina.ir.types import INDEX, Float, Integer
+from tests.networks import SEEDS, float_network, integer_network, random_inputs
 
 
 def _names(network: Network) -> list[str]:
@@ -184,6 +187,75 @@ def test_what_is_no_constant_or_too_large_stays() -> None:
         outputs={"y": "y"},
     )
     assert fold_constants(small) is small
+
+
+def _copied(b: Builder, x: Value) -> dict[str, Value]:
+    """Each operator that may copy, copying x [2, 3, 4], and with one change."""
+    zeros, ones = (0, 0, 0), (1, 1, 1)
+    return {
+        "reshape": b.emit("reshape", [x], shape=(0, 3, -1)),
+        "flatten": b.emit("flatten", [x], start=2),
+        "expand": b.emit("expand", [x], shape=(2, 0, 4)),
+        "tile": b.emit("tile", [x], repeats=ones),
+        "slice": b.emit("slice", [x], starts=zeros, stops=(END, 3, 4), steps=ones),
+        "pad": b.emit("pad", [x], before=zeros, after=zeros),
+        "concatenate": b.emit("concatenate", [x], axis=1),
+        "transpose": b.emit("transpose", [x], order=(0, 1, 2)),
+        "cast": b.emit("cast", [x], element=Float()),
+        "back and forth": b.emit("transpose", [b.emit("transpose", [x], order=(2, 0, 1))], order=(1, 2, 0)),
+    }
+
+
+def test_copies_go() -> None:
+    b = Builder()
+    x = b.input("x", Type(shape=(2, 3, 4)))
+    network = b.network("n", {name.replace(" ", "_"): b.emit("relu", [v]) for name, v in _copied(b, x).items()})
+    simple = simplify(network)
+    assert set(_names(simple)) == {"relu"}
+    inputs = {"x": np.random.default_rng(0).normal(size=(2, 3, 4))}
+    for name, value in network.run(inputs).items():
+        np.testing.assert_array_equal(simple.run(inputs)[name], value)
+    ends = simplify(b.network("n", {"y": _copied(b, x)["pad"]}))
+    assert ends.outputs == {"y": "x"}
+    assert not ends.operations
+
+
+def test_what_changes_something_is_no_copy() -> None:
+    b = Builder()
+    x = b.input("x", Type(shape=(3, 3)))
+    changed = {
+        "turned": b.emit("transpose", [x], order=(1, 0)),
+        "reversed": b.emit("slice", [x], starts=(2, 0), stops=(-4, END), steps=(-1, 1)),
+        "wide": b.emit("cast", [x], element=Float(bits=64)),
+        "gathered": b.emit("gather", [x, b.constant("i", np.array([2, 1, 0]))]),
+    }
+    network = b.network("n", changed)
+    assert simplify(network) is network
+
+
+def test_transposes_merge() -> None:
+    b = Builder()
+    x = b.input("x", Type(shape=(2, 3, 4, 5)))
+    y = b.emit("transpose", [b.emit("transpose", [x], order=(0, 2, 3, 1))], order=(3, 0, 1, 2))
+    network = b.network("n", {"y": y})
+    simple = simplify(network)
+    assert _names(simple) == ["transpose"]
+    inputs = {"x": np.random.default_rng(0).normal(size=(2, 3, 4, 5))}
+    np.testing.assert_array_equal(simple.run(inputs)["y"], network.run(inputs)["y"])
+
+
+@settings(max_examples=60, deadline=None)
+@given(SEEDS)
+def test_random_networks_compute_the_same(seed: int) -> None:
+    for network in (float_network(seed, bits=64), integer_network(seed)):
+        simple = simplify(network)
+        inputs = random_inputs(network, np.random.default_rng(seed))
+        found = simple.run(inputs)
+        assert simple.inputs == network.inputs
+        assert set(found) == set(network.outputs)
+        for name, value in network.run(inputs).items():
+            np.testing.assert_allclose(found[name], value, rtol=1e-11, atol=1e-12)
+        assert simplify(simple) is simple
 
 
 def test_the_dead_go_and_inputs_stay() -> None:

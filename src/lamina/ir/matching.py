@@ -8,7 +8,7 @@ within 5e-6, since exporters round square roots.
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from lamina.ir.network import Array, Constant, Network, Operation
@@ -150,10 +150,7 @@ def _with_body(operation: Operation, graph: Graph, rules: Sequence[Rule]) -> Ope
     inside = rewritten(body, rules, shared)
     if inside is body:
         return operation
-    attributes = {**operation.attributes, "body": inside}
-    return Operation(
-        operator=operation.operator, inputs=operation.inputs, outputs=operation.outputs, attributes=attributes
-    )
+    return replace(operation, attributes={**operation.attributes, "body": inside})
 
 
 def alive(operations: Sequence[Operation], ends: Any) -> list[Operation]:

@@ -4,6 +4,7 @@
     fold_batch_norm   y = s (W x + b - m) / sqrt(v + epsilon) + t  =  W' x + b'     (Jacob et al., 2018, section 3.2)
     stabilise         formulas that overflow become their stable forms (`ir.stable`)
     compose           operators that an exporter wrote out are one again (`ir.composed`)
+    remove_copies     what gives back what it gets goes (`ir.copies`)
     remove_dead       what no output needs goes, constants included
     simplify          all of them, until nothing changes
 
@@ -12,6 +13,7 @@ Values that something else reads, network outputs and the inputs stay, by name. 
 
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import replace
 from itertools import count
 from typing import Any
 
@@ -19,6 +21,7 @@ import numpy as np
 
 from lamina.ir import composed, stable
 from lamina.ir.check import site
+from lamina.ir.copies import remove_copies
 from lamina.ir.interpreter import meaning
 from lamina.ir.matching import alive, rewritten
 from lamina.ir.network import Array, Constant, Network, Operation
@@ -32,7 +35,7 @@ MULTIPLYING = ("conv2d", "linear", "conv_transpose2d")
 def simplify(network: Network) -> Network:
     """`network` folded, stabilised, composed, without what is dead."""
     while True:
-        found = compose(stabilise(fold_batch_norm(fold_constants(network))))
+        found = compose(stabilise(fold_batch_norm(remove_copies(fold_constants(network)))))
         if found is network:
             return remove_dead(network)
         network = found
@@ -110,27 +113,14 @@ def fold_batch_norm(network: Network) -> Network:
         if layer is not None and folded is not None:
             weights, bias = _names(layer, network, constants, uses)
             constants.update({weights: folded[0], bias: folded[1]})
-            replaced[layer.name] = Operation(
-                operator=layer.operator,
-                inputs=(layer.inputs[0], weights, bias),
-                outputs=layer.outputs,
-                attributes=layer.attributes,
-            )
+            replaced[layer.name] = replace(layer, inputs=(layer.inputs[0], weights, bias))
             renamed[norm.name] = layer.name
     if not renamed:
         return network
-    moved = tuple(_reading(replaced.get(o.name, o), renamed) for o in network.operations if o.name not in renamed)
+    left = (replaced.get(o.name, o) for o in network.operations if o.name not in renamed)
+    moved = tuple(replace(o, inputs=tuple(renamed.get(name, name) for name in o.inputs)) for o in left)
     outputs = {name: renamed.get(value, value) for name, value in network.outputs.items()}
     return remove_dead(network.replaced(operations=moved, constants=constants, outputs=outputs))
-
-
-def _reading(operation: Operation, renamed: Mapping[str, str]) -> Operation:
-    return Operation(
-        operator=operation.operator,
-        inputs=tuple(renamed.get(name, name) for name in operation.inputs),
-        outputs=operation.outputs,
-        attributes=operation.attributes,
-    )
 
 
 def _names(
