@@ -23,7 +23,8 @@ WINDOW = ("stride", "padding", "dilation", "groups")
 @one
 def linear(site: Site, x: list[Term], y: Term, g: Term) -> Terms:
     value, w = x[:2]
-    rows, given = value.reshape((-1, w.shape[1])), g.reshape((-1, w.shape[0]))
+    flat = len(value.shape) == 2
+    rows, given = (value, g) if flat else (value.reshape((-1, w.shape[1])), g.reshape((-1, w.shape[0])))
     found: Terms = [g.emit("linear", w.swapped()), given.swapped().emit("linear", rows.swapped())]
     return [*found, *[given.sum([0])][: len(x) - 2]]
 
