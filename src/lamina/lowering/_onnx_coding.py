@@ -1,7 +1,5 @@
-"""Quantised values in an ONNX graph: which scale an integer has, and what stands for one integer operator.
+"""Quantised values in an ONNX graph, and what stands for one integer operator (scales: `_onnx_ahead`).
 
-    ahead       a stored integer's scale stands at the DequantizeLinear that reads it, sometimes behind nodes that only
-                move numbers (Reshape, MaxPool, Gather): `element_ahead` looks there
     clipped     Clip of stored integers: a narrower type, a relu, or bounds
     looked_up   Gather from a table with an entry for each integer
     saturated   Round, offset, Clip and Cast: addition and average written out in float32 (as `lamina.export` does)
@@ -18,73 +16,13 @@ from lamina.core.errors import BadInput
 from lamina.ir import integers as rules
 from lamina.ir.types import FLOAT32, Integer, Type, is_power_of_two
 from lamina.lowering import _onnx_model as model
+from lamina.lowering._onnx_ahead import element_ahead, solved
 from lamina.lowering._onnx_node import Node, Tensor, is_plain
 
 if TYPE_CHECKING:
     from onnx import NodeProto
 
     from lamina.lowering._onnx_walk import Graph
-
-MOVES = {  # operators that move stored numbers and leave their scale
-    *("Reshape", "Flatten", "Transpose", "Squeeze", "Unsqueeze", "MaxPool", "Clip", "Gather", "Slice", "Concat"),
-    *("Identity", "Split", "Expand", "Tile", "Pad", "Max", "Min", "DepthToSpace", "SpaceToDepth", "GatherElements"),
-}
-ROLES = {  # operator -> for each operand that is stored integers: (place, place of its scale, place of its zero point)
-    "DequantizeLinear": ((0, 1, 2),),
-    "QLinearConv": ((0, 1, 2),),
-    "QLinearMatMul": ((0, 1, 2), (3, 4, 5)),
-}
-
-
-def element_of_scale(
-    scale: np.ndarray, zero: np.ndarray | None, dtype: np.dtype[Any], axis: int | None = None
-) -> Integer:
-    """The element type of stored integers of ONNX's type `dtype`; raises `BadInput` for scales it cannot have."""
-    width = model.integer_range(dtype)
-    if width is None:
-        raise BadInput(f"stored numbers of type {dtype} are no integers")
-    scales = tuple(float(s) for s in np.asarray(scale, np.float32).reshape(-1))
-    zeros = [0] if zero is None else [int(v) for v in zero.reshape(-1)]
-    if len(set(zeros)) > 1:
-        raise BadInput("zero points that differ along an axis")
-    if axis is None and len(set(scales)) == 1:
-        scales = scales[:1]
-    return Integer(bits=width[0], signed=width[1], scale=scales, zero_point=zeros[0], axis=axis)
-
-
-def element_ahead(graph: "Graph", name: str, dtype: np.dtype[Any]) -> Integer | None:
-    """The element type that readers of `name` give its stored integers; None where they give none."""
-    width = model.integer_range(dtype)
-    if width is None or width[0] > 16:
-        return None
-    seen, queue = {name}, [name]
-    while queue:
-        current = queue.pop(0)
-        for reader in graph.readers.get(current, []):
-            found = _role(graph, reader, current, dtype)
-            if found is not None:
-                return found
-            if reader.op_type in MOVES and reader.input[0] == current:
-                for output in reader.output:
-                    if output and output not in seen and len(seen) < 256:
-                        seen.add(output)
-                        queue.append(output)
-    return None
-
-
-def _role(graph: "Graph", reader: "NodeProto", name: str, dtype: np.dtype[Any]) -> Integer | None:
-    for at, scale_at, zero_at in ROLES.get(reader.op_type, ()):
-        if len(reader.input) <= scale_at or reader.input[at] != name:
-            continue
-        scale = graph.constant(reader.input[scale_at])
-        has_zero = len(reader.input) > zero_at and bool(reader.input[zero_at])
-        zero = graph.constant(reader.input[zero_at]) if has_zero else None
-        if scale is not None and scale.size == 1 and (zero is not None or not has_zero):
-            try:
-                return element_of_scale(scale, zero, dtype)
-            except BadInput:
-                return None
-    return None
 
 
 def integer_of(tensor: Tensor) -> Integer | None:
@@ -173,8 +111,11 @@ def looked_up(node: Node, table: Tensor, places: Tensor) -> Tensor | None:
         return None
     source = graph.find(maker.input[0])
     x = integer_of(source) if source is not None else None
-    to = element_ahead(graph, proto.output[0], table.dtype)
-    if source is None or x is None or to is None or x.low != low or table.shape != (2**x.bits,):
+    width = model.integer_range(table.dtype)
+    if source is None or x is None or width is None or x.low != low or table.shape != (2**x.bits,):
+        return None
+    to = element_ahead(graph, proto.output[0], table.dtype) or Integer(bits=width[0], signed=width[1])
+    if table.numbers.min() < to.low or table.numbers.max() > to.high:
         return None
     entries = node.builder.constant(table.name, table.array, Type(shape=table.shape, element=to))
     value = node.builder.emit("lookup", [node.value(source), entries], name=node.name, element=to)
@@ -245,21 +186,25 @@ class _Term:
 def _rebuilt(
     node: Node, terms: list[_Term], zero: int, low: int, high: int, dtype: np.dtype[Any], *, average: bool
 ) -> Tensor | None:
-    ahead = element_ahead(node.graph, node.proto.output[0], dtype)
-    first = terms[0]
-    if ahead is not None:
-        scale = ahead.scale
-    elif first.divides:  # a power of two over a power of two: exact
-        scale = (first.by * first.q.scale[0] / first.count,)
-    else:
-        return None
-    width = model.integer_range(dtype)
+    width, first = model.integer_range(dtype), terms[0]
     assert width is not None
+    ahead = element_ahead(node.graph, node.proto.output[0], dtype)
     try:
-        y = Integer(bits=width[0], signed=width[1], scale=scale, zero_point=zero)
+        y = Integer(bits=width[0], signed=width[1], zero_point=zero)
+        y = y if (low, high) == (y.low, y.high) else _narrower(y, low, high) or y
+        if first.divides:  # a power of two over a power of two: exact
+            scale = first.by * first.q.scale[0] / first.count
+            found: Integer | None = Integer(bits=y.bits, signed=y.signed, scale=(scale,), zero_point=zero)
+        else:
+            found = solved(y, [(t.q, t.by, t.count) for t in terms])
+        if ahead is not None and ahead.zero_point == zero:
+            said = Integer(bits=y.bits, signed=y.signed, scale=ahead.scale, zero_point=zero)
+            found = said if all(t.fits(said) for t in terms) else found
     except BadInput:
         return None
-    y = y if (low, high) == (y.low, y.high) else _narrower(y, low, high) or y
+    if found is None:
+        return None
+    y = found
     if (low, high) != (y.low, y.high) or len({t.divides for t in terms}) > 1 or not all(t.fits(y) for t in terms):
         return None
     form = "power_of_two" if first.divides else "float"

@@ -174,7 +174,7 @@ def _shown(dims: "Sequence[int | str]") -> str:
 
 
 def _input(graph: Graph, info: "ValueInfoProto", shape: tuple[int, ...]) -> Tensor:
-    from lamina.lowering._onnx_coding import element_ahead
+    from lamina.lowering._onnx_ahead import element_ahead
 
     try:
         dtype = model.kind(info.type.tensor_type.elem_type)

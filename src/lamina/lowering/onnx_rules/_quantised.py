@@ -15,7 +15,8 @@ from lamina.core.errors import BadInput, Unsupported
 from lamina.ir import integers as rules
 from lamina.ir.operators.multiply import bias_scale
 from lamina.ir.types import Integer, Type
-from lamina.lowering._onnx_coding import average_integers, element_of_scale, integer_of, rounding_of, stored
+from lamina.lowering._onnx_ahead import element_of_scale
+from lamina.lowering._onnx_coding import average_integers, integer_of, rounding_of, stored
 from lamina.lowering._onnx_node import Node, Tensor, place
 from lamina.lowering.onnx_rules.convolution import convolution
 

@@ -15,7 +15,8 @@ import numpy as np
 from lamina.core.errors import BadInput, Unsupported
 from lamina.ir.types import FLOAT32, INDEX, Integer
 from lamina.lowering import _onnx_model as model
-from lamina.lowering._onnx_coding import element_of_scale, integer_of, real
+from lamina.lowering._onnx_ahead import element_of_scale
+from lamina.lowering._onnx_coding import integer_of, real
 from lamina.lowering._onnx_node import Node, Tensor, known, place
 from lamina.lowering.onnx_rules._quantised import between
 from lamina.lowering.onnx_rules._rule import rule

@@ -11,7 +11,7 @@ import numpy as np
 
 from lamina.core.errors import Unsupported
 from lamina.ir.types import FLOAT32, INDEX, Float
-from lamina.lowering._onnx_coding import element_of_scale
+from lamina.lowering._onnx_ahead import element_of_scale
 from lamina.lowering._onnx_node import Node, Tensor, known
 from lamina.lowering.onnx_rules._quantised import multiplied, products, quantised_operand, weights_of
 from lamina.lowering.onnx_rules._rule import rule
