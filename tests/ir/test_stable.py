@@ -309,6 +309,33 @@ def test_a_norm_over_other_axes_is_left_alone() -> None:
     assert compose(before) is before
 
 
+@pytest.mark.parametrize("shape", [(5,), (1, 1, 5)])
+def test_a_bias_joins_its_linear_layer(shape: tuple[int, ...]) -> None:
+    rng = np.random.default_rng(0)
+    weights, bias = rng.normal(size=(5, 4)).astype(np.float32), rng.normal(size=shape).astype(np.float32)
+
+    def made(f: Form, x: Value) -> Value:
+        return f.add(f.builder.constant("b", bias), f.linear(x, f.builder.constant("w", weights)))
+
+    before = network(made, (2, 3, 4))
+    after = compose(before)
+    assert operators(after) == ["linear"]
+    x = rng.normal(size=(2, 3, 4))
+    wanted = F.linear(torch.tensor(x, dtype=torch.float32), torch.tensor(weights), torch.tensor(bias).reshape(5))
+    np.testing.assert_allclose(after.run({"x": x})["y"], wanted.numpy(), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("shape", [(3, 1), (1,), (2, 3, 5), (4, 2, 3, 5)])
+def test_another_addition_is_no_bias(shape: tuple[int, ...]) -> None:
+    weights, more = np.ones((5, 4), np.float32), np.ones(shape, np.float32)
+
+    def made(f: Form, x: Value) -> Value:
+        return f.add(f.linear(x, f.builder.constant("w", weights)), f.builder.constant("b", more))
+
+    before = network(made, (2, 3, 4))
+    assert compose(before) is before
+
+
 def test_what_something_else_reads_stays() -> None:
     """The parts of a pattern are outputs, or read elsewhere: every one keeps its name and its numbers."""
     f = Form()

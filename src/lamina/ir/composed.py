@@ -4,6 +4,7 @@
     x/2 (1 + erf(x / sqrt 2))                           gelu
     x/2 (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3)))       gelu(approximate="tanh")
     (x - mean x) / sqrt(mean (x - mean x)^2 + epsilon)  layer_norm over the last axes; then its scale and bias
+    linear(x, w) + b                                    linear(x, w, b)
 
 A product may be associated in any way, a constant factor may be a divisor, a square a power. One operator is one loop
 nest, one rounding and one gradient; and its integer form is one table instead of six roundings.
@@ -174,6 +175,18 @@ def _affine(graph: Graph, root: Operation) -> list[Operation] | None:
     return None
 
 
+def _bias(graph: Graph, root: Operation) -> list[Operation] | None:
+    """The bias that is added to a linear layer which nothing else reads."""
+    for value, bias in pairs(root) if root.operator == "add" else ():
+        layer = graph.maker(value, "linear")
+        if layer is None or len(layer.inputs) != 2 or not graph.read_once(value) or not same_type(graph, root, value):
+            continue
+        name = _shaped(graph, root, bias, graph.types[value].shape[-1:])
+        if name is not None:
+            return [instead(root, "linear", [*layer.inputs, name], **layer.attributes)]
+    return None
+
+
 def _shaped(graph: Graph, root: Operation, value: str, shape: tuple[int, ...]) -> str | None:
     """`value` with exactly `shape`: itself, or a new constant without the ones before."""
     own = graph.types[value]
@@ -189,4 +202,4 @@ def _shaped(graph: Graph, root: Operation, value: str, shape: tuple[int, ...]) -
     return name
 
 
-RULES: tuple[Rule, ...] = (_silu, _gelu, _layer_norm, _affine)
+RULES: tuple[Rule, ...] = (_silu, _gelu, _layer_norm, _affine, _bias)
