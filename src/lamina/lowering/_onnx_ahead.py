@@ -156,7 +156,7 @@ def _stored_sum(graph: "Graph", rounded: "NodeProto") -> str | None:
     """The stored integer that a rounded term ends in: perhaps a sum, an offset, Clip, Cast."""
     first = _next(graph, rounded, "Add")
     second = _next(graph, first, "Add") if first is not None else None
-    clip = _next(graph, second or first, "Clip") if first is not None else None  # type: ignore[arg-type]
+    clip = _next(graph, second or first, "Clip") if first is not None else None
     cast = _next(graph, clip, "Cast") if clip is not None else None
     return cast.output[0] if cast is not None else None
 

@@ -140,8 +140,11 @@ def _known(node: Node, x: Tensor, scale: Tensor, zero: Tensor | None) -> Tensor:
 
 @rule("DynamicQuantizeLinear")
 def dynamic(node: Node) -> list[Tensor | None]:
-    """uint8 with the scale of what came: 0 is always among the numbers."""
-    x = node.x()
+    return [*dynamically(node, node.x())]
+
+
+def dynamically(node: Node, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """uint8 of x with the scale of what came, that scale, and its zero point; 0 is always among the numbers."""
     axes = tuple(range(x.rank))
     zero = node.constant(0, x)
     high = node.step("maximum", node.step("reduce_max", x, axes=axes), zero)
@@ -154,4 +157,4 @@ def dynamic(node: Node) -> list[Tensor | None]:
     whole = node.step("add", node.step("round", node.step("divide", x, scale)), offset)
     clipped = node.step("clip", whole, low=0.0, high=255.0)
     q = node.emit("cast", clipped, element=INDEX, dtype=np.uint8)
-    return [q, scale, node.step("cast", offset, element=INDEX, dtype=np.uint8)]
+    return (q, scale, node.step("cast", offset, element=INDEX, dtype=np.uint8))

@@ -51,7 +51,7 @@ def matmul(node: Node) -> Tensor:
     return products(node, a, b, y, dtype)
 
 
-def _exact(node: Node, x: Tensor, zero: Tensor | None, wide: bool, *, column: bool = False) -> Tensor:
+def exact(node: Node, x: Tensor, zero: Tensor | None, wide: bool, *, column: bool = False) -> Tensor:
     """x less its zero point as floats that hold whole numbers exactly."""
     element = Float(bits=64) if wide else FLOAT32
     dtype = np.dtype(np.float64 if wide else np.float32)
@@ -74,7 +74,8 @@ def _exact(node: Node, x: Tensor, zero: Tensor | None, wide: bool, *, column: bo
     return made
 
 
-def _wide(node: Node, terms: int) -> bool:
+def is_wide(terms: int) -> bool:
+    """Whether sums of so many products of bytes need float64."""
     return 255 * 255 * terms >= 2**24
 
 
@@ -86,17 +87,17 @@ def _whole(node: Node, x: Tensor) -> Tensor:
 @rule("ConvInteger")
 def conv_integer(node: Node) -> Tensor:
     x, w = node.x(0), node.x(1)
-    wide = _wide(node, int(np.prod(w.shape[1:])))
+    wide = is_wide(int(np.prod(w.shape[1:])))
     zero = node.given(3)
     if zero is not None and zero.rank == 1 and zero.shape[0] > 1:
         zero = node.reshape(zero, (*zero.shape, *[1] * (w.rank - 1)))
-    made = convolution(node, _exact(node, x, node.given(2), wide), _exact(node, w, zero, wide), None)
+    made = convolution(node, exact(node, x, node.given(2), wide), exact(node, w, zero, wide), None)
     return _whole(node, made)
 
 
 @rule("MatMulInteger")
 def matmul_integer(node: Node) -> Tensor:
     a, b = node.x(0), node.x(1)
-    wide = _wide(node, a.shape[-1] if a.rank else 1)
-    left = _exact(node, a, node.given(2), wide, column=True)
-    return _whole(node, product(node, left, _exact(node, b, node.given(3), wide)))
+    wide = is_wide(a.shape[-1] if a.rank else 1)
+    left = exact(node, a, node.given(2), wide, column=True)
+    return _whole(node, product(node, left, exact(node, b, node.given(3), wide)))
