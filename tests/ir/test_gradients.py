@@ -9,12 +9,15 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
 
 from lamina.core.errors import BadInput, Unsupported
 from lamina.ir import Float, Integer, Network, Type
 from lamina.ir.backward import gradients
 from lamina.ir.build import Builder, Value
 from lamina.ir.operators import TABLE
+from tests.ir.test_float_operators import by_torch
+from tests.networks import SEEDS, float_network, random_inputs
 
 F64 = Float(bits=64)
 STEP = 1e-5
@@ -263,6 +266,50 @@ def test_a_loop_without_sequences_and_a_loop_in_a_loop() -> None:
     (state,), _ = b.scan("outside", outside, states=[x], steps=3)
     rng = np.random.default_rng(6)
     check(b.network("loops", {"L": weighted(b, [state])}), {name: rng.normal(size=3) for name in ("x", "w")})
+
+
+def test_a_loop_that_counts_and_a_loop_without_states() -> None:
+    """A counter and a truth value are states without a gradient, and steer what is computed."""
+    b = Builder()
+    x = b.input("x", Type(shape=(4, 3), element=F64))
+    zero, true = b.constant("zero", np.array(0)), b.constant("true", np.array(True))
+
+    def counting(inner: Builder, states: list[Value], parts: list[Value]) -> tuple[list[Value], list[Value]]:
+        total, count, odd = states
+        factor = inner.emit("where", [odd, inner.emit("cast", [count], element=F64), inner.scalar(0.5, total)])
+        total = inner.emit("sin", [inner.emit("add", [total, inner.emit("multiply", [parts[0], factor])])])
+        more = inner.emit("add", [count, inner.scalar(1, count)])
+        return [total, more, inner.emit("logical_not", [odd])], []
+
+    def alone(inner: Builder, states: list[Value], parts: list[Value]) -> tuple[list[Value], list[Value]]:
+        return [], [inner.emit("multiply", [parts[0], inner.emit("tanh", [parts[0]])])]
+
+    start = b.emit("reduce_sum", [x], axes=(0,))
+    (total, count, _), _ = b.scan("counting", counting, states=[start, zero, true], sequences=[x])
+    _, (mapped,) = b.scan("alone", alone, states=[], sequences=[x])
+    loss = weighted(b, [total, mapped])
+    check(b.network("loops", {"L": loss, "count": count}), {"x": normal(4, 3)})
+
+
+@settings(max_examples=60, deadline=None)
+@given(seed=SEEDS)
+def test_random_networks_have_torchs_gradients(seed: int) -> None:
+    """Every weight and input of a random network, by autograd through the torch functions of the same meaning."""
+    network = float_network(seed, bits=64, broadcast=True)
+    rng, last = np.random.default_rng(seed), network.outputs["y"]
+    feed = random_inputs(network, rng)
+    wanted = [*network.inputs, *network.constants]
+    share = rng.normal(size=network.types[last].shape)
+    found = gradients(network, "y", wanted).run({**feed, "given": share})
+    values = {name: torch.from_numpy(np.array(array)).requires_grad_() for name, array in feed.items()}
+    values |= {n: torch.from_numpy(np.array(network.data(n))).requires_grad_() for n in network.constants}
+    leaves = {name: values[name] for name in wanted}
+    for operation in network.operations:
+        values[operation.name] = by_torch(operation, values)
+    (values[last] * torch.from_numpy(share)).sum().backward()
+    for name, leaf in leaves.items():
+        expected = np.zeros(leaf.shape) if leaf.grad is None else leaf.grad.numpy()
+        np.testing.assert_allclose(found[f"d.{name}"], expected, rtol=1e-9, atol=1e-9, err_msg=f"{name}\n{network}")
 
 
 def test_a_value_that_is_read_twice_gets_the_sum() -> None:

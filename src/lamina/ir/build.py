@@ -26,6 +26,7 @@ from lamina.ir.operators._table import Operator, types_of
 from lamina.ir.types import BOOL, INDEX, Element, Float, Type
 
 MOST_FOLDED = 2**26  # numbers of one folded result
+COPYING = {"expand": 2**12, "tile": 2**12}  # the same for operators that repeat few numbers: not as many are stored
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -100,7 +101,8 @@ class Builder:
             types = tuple(Type(shape=t.shape, element=e) for t, e in zip(types, elements, strict=True))
         several = isinstance(entry.shape([v.type.shape for v in inputs], completed(entry, given)), list)
         name = name or operator_name
-        if all(v.data is not None for v in inputs) and sum(t.size for t in types) <= MOST_FOLDED:
+        most = COPYING.get(operator_name, MOST_FOLDED)
+        if all(v.data is not None for v in inputs) and sum(t.size for t in types) <= most:
             made = self._folded(entry, inputs, types, given, name)
         else:
             names = [self.unique(name if i == 0 else f"{name}.{i}") for i in range(len(types))]

@@ -72,9 +72,13 @@ def scan(
 
 def _states(b: Builder, body: Network, site: Site, inputs: list[Value], name: str) -> list[Value]:
     """The states at the start of every step, stacked."""
+    from lamina.ir.simplify import remove_dead
+
+    if not body.carry:
+        return []
     kept = {end: body.outputs[end] for end in body.carry}
     before = {f"before_{i}": into for i, into in enumerate(list(body.inputs)[: len(body.carry)])}
-    attributes = {**site.attributes, "body": body.replaced(outputs=kept | before)}
+    attributes = {**site.attributes, "body": remove_dead(body.replaced(outputs=kept | before))}
     found: list[Value] = b.emit("scan", inputs, name=f"{name}.states", **attributes)
     return found[len(kept) :]
 
