@@ -13,7 +13,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from lamina.export import _c_computed
+from lamina.export import _c_computed, _c_sparse
 from lamina.export._c_kernel import Kernel, Setting
 from lamina.export._c_lanes import Lanes, lanes
 from lamina.export._c_sums import Sums, packed_sums
@@ -196,6 +196,8 @@ def _span(arithmetic: Sums, vector: Lanes, kb: int, places: Mapping[str, object]
 def linear(setting: Setting) -> Kernel:
     if any(array is None for array in setting.arrays[1:]):
         return _c_computed.linear(setting)
+    if setting.site.inputs[1].sparse and (sparse := _c_sparse.linear(setting)) is not None:
+        return sparse
     arithmetic = packed_sums(setting)
     if not isinstance(setting.site.inputs[0].element, Float):
         return _rows(setting, arithmetic)

@@ -48,14 +48,14 @@ class Sums:
         return self.product(self.load(x), weight)
 
 
-def packed_sums(setting: Setting) -> Sums:
-    """For weights and bias that are constants: they are stored with the function."""
+def packed_sums(setting: Setting, *, fold: bool = True) -> Sums:
+    """For weights and bias that are constants, stored with the function; `fold` moves a zero point into the bias."""
     weights, bias = (*setting.arrays[1:], None)[:2]
     assert weights is not None
     if isinstance(setting.x.element, Float):
         return _reals(setting, weights, "" if bias is None else "bias[$k]", {} if bias is None else {"bias": bias})
     zero = stored(setting.x).zero_point
-    if weights.ndim == 2 and zero and (folded := _folded(setting, weights, bias)) is not None:
+    if fold and weights.ndim == 2 and zero and (folded := _folded(setting, weights, bias)) is not None:
         bias, zero = folded, 0
     tables = {} if bias is None else {"bias": bias}
     return _integers(setting, weights, "" if bias is None else _narrowed(setting, bias.dtype, "bias[$k]"), tables, zero)

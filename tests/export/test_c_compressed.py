@@ -1,0 +1,97 @@
+"""Compressed layers in exported C: executed as they are stored, equal to the dense interpreter, and smaller."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.random import Generator
+
+import lamina.export
+from lamina.export._c_sparse import AT_ONCE, pack
+from lamina.ir import Network, Type
+from lamina.ir.build import Builder
+from lamina.ir.network import Array
+from lamina.ir.types import Element, Float, Integer
+from tests.export.compiled import STRICT, Library
+from tests.export.operator_cases import ASYMMETRIC, EIGHT, SIXTEEN, UNEVEN
+
+WEIGHT = Integer(bits=8, scale=(2.0**-7,))
+KINDS: list[tuple[Element, Element, Element, dict[str, Any]]] = [  # input, weight, result, attributes
+    (Float(), Float(), Float(), {}),
+    (Float(bits=64), Float(bits=64), Float(bits=64), {}),
+    (EIGHT, WEIGHT, EIGHT, {}),
+    (ASYMMETRIC, WEIGHT, EIGHT, {}),
+    (UNEVEN, WEIGHT, UNEVEN, {"rounding": "float"}),
+    (SIXTEEN, SIXTEEN, SIXTEEN, {"accumulator": 64}),
+]
+
+
+def weights(rng: Generator, shape: tuple[int, ...], element: Element, density: float, bits: int | None) -> Array:
+    if isinstance(element, Float):
+        data = rng.normal(size=shape)
+    else:
+        data = rng.integers(element.low // 2, element.high // 2, shape)
+    if bits is not None:
+        book = np.unique(data.ravel()[: 2**bits])
+        data = book[rng.integers(0, len(book), shape)]
+    return (data * (rng.random(shape) < density)).astype(element.storage)
+
+
+def layer(
+    rng: Generator, kind: int, shape: tuple[int, int], density: float, bits: int | None, *, batch: int = 2
+) -> Network:
+    """A linear layer with weights declared sparse, and by a code book where `bits` are given."""
+    x, w, y, attributes = KINDS[kind]
+    b = Builder()
+    data = weights(rng, shape, w, density, bits)
+    value = b.constant("w", data, Type(shape=shape, element=w, sparse=density < 1, codebook_bits=bits))
+    made = b.emit("linear", [b.input("x", Type(shape=(batch, shape[1]), element=x)), value], element=y, **attributes)
+    return b.network(f"layer{kind}", {"y": b.emit("relu", [made])})
+
+
+def test_sparse_layers_equal_the_dense_interpreter(tmp_path: Path) -> None:
+    rng = np.random.default_rng(1)
+    networks = [
+        layer(rng, kind, shape, density, bits)
+        for kind in range(len(KINDS))
+        for shape in ((9, 40), (33, 700))
+        for density, bits in ((0.1, None), (0.1, 3), (0.2, 5), (0.02, 6))
+    ]
+    Library(networks, tmp_path, "-O1", *STRICT).check()
+
+
+@pytest.mark.parametrize("compiler", ["gcc", "clang"])
+def test_several_stretches_and_empty_rows(tmp_path: Path, compiler: str) -> None:
+    """More columns than a word's place can count; rows without any weight; a layer of zeros."""
+    rng = np.random.default_rng(2)
+    networks = [layer(rng, kind, (5, 5000), 0.02, 5) for kind in (0, 2, 3)]
+    networks += [layer(rng, kind, (40, 30), 0.01, 2) for kind in (0, 3)]
+    networks += [layer(rng, 0, (3, 7), 0.0, None)]
+    Library(networks, tmp_path, "-O2", "-march=native", *STRICT, compiler=compiler).check()
+
+
+def test_compressed_layers_are_smaller(tmp_path: Path) -> None:
+    network = layer(np.random.default_rng(3), 0, (300, 784), 0.09, 5)
+    stored = int((network.data("w") != 0).sum())
+    report = lamina.export.c(network, tmp_path)
+    assert 2 * stored < report.flash_bytes < 2 * (stored + 300 * AT_ONCE) + 600 + 4 * 32
+    assert "_w[" not in (tmp_path / "layer0.c").read_text()
+
+
+def test_packing_keeps_every_weight() -> None:
+    """Against a decoder written here: place and code, stretch by stretch."""
+    rng = np.random.default_rng(4)
+    data = weights(rng, (7, 6000), Float(), 0.05, 4)
+    packing = pack(data, coded=True)
+    found, at = np.zeros((7, packing.stretches * (packing.length + 1)), np.float32), 0
+    for part in range(packing.stretches):
+        for row in range(7):
+            for _ in range(packing.stored["count"][part * 7 + row] * AT_ONCE):
+                word = int(packing.stored["place"][at])
+                place, code = word >> packing.code_bits, word & (1 << packing.code_bits) - 1
+                if place < packing.length:
+                    found[row, part * packing.length + place] = packing.stored["book"][code]
+                at += 1
+    assert (found[:, :6000] == data).all()
+    assert at == len(packing.stored["place"])
