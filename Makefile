@@ -39,6 +39,7 @@ scalesim:  ## an environment of its own for SCALE-Sim, which the tests compare w
 
 peers:
 	@$(PYTHON) tools/environment.py bench
+	@$(PYTHON) tools/environment.py tensorflow
 
 lock:  ## resolve pyproject.toml anew into requirements.lock
 	@$(PYTHON) tools/environment.py lock

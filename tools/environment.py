@@ -2,7 +2,8 @@
 
     python3 tools/environment.py main       .venv: the packages of requirements.lock, then Lamina itself, editable
     python3 tools/environment.py scalesim   .venv-scalesim: SCALE-Sim 3.0.0 with a NumPy that it still runs on
-    python3 tools/environment.py bench      .venv-bench: Lightning and Keras 3, which the benchmarks race
+    python3 tools/environment.py bench      .venv-bench: Lightning, Keras 3 and the runtimes that the benchmarks race
+    python3 tools/environment.py tensorflow .venv-tensorflow: what writes LiteRT's files for the benchmarks
     python3 tools/environment.py lock       write requirements.lock anew from pyproject.toml
 
 A finished environment carries a stamp: the hash of what it was made from. The stamp is removed first and written
@@ -29,7 +30,16 @@ EXTRAS = ("onnx", "dev")
 # Ranges in the lock: torch has one build a platform (its local version, "+cpu", is not on every index).
 RANGES = ("torch",)
 SCALESIM = ("scalesim==3.0.0", "numpy==2.2.*")
-BENCH = ("torch==2.13.*", "lightning==2.6.*", "keras==3.15.*")
+BENCH = (
+    "torch==2.13.*",
+    "lightning==2.6.*",
+    "keras==3.15.*",
+    "onnxruntime==1.32.*",
+    "openvino==2026.4.*",
+    "ai-edge-litert==2.3.*",
+    "scipy==1.17.*",
+)
+TENSORFLOW = ("tensorflow-cpu==2.21.*",)
 HEADER = """\
 # Written by `make lock` from pyproject.toml (dependencies and the extras onnx and dev); not edited by hand.
 # torch stays a range: each platform has a build of its own.
@@ -37,7 +47,13 @@ HEADER = """\
 
 
 def main(arguments: Sequence[str]) -> int:
-    tasks = {"main": make_main, "scalesim": make_scalesim, "bench": make_bench, "lock": write_lock}
+    tasks = {
+        "main": make_main,
+        "scalesim": lambda: make(ROOT / ".venv-scalesim", of=" ".join(SCALESIM).encode(), packages=SCALESIM),
+        "bench": lambda: make(ROOT / ".venv-bench", of=" ".join(BENCH).encode(), packages=BENCH),
+        "tensorflow": lambda: make(ROOT / ".venv-tensorflow", of=" ".join(TENSORFLOW).encode(), packages=TENSORFLOW),
+        "lock": write_lock,
+    }
     if len(arguments) != 1 or arguments[0] not in tasks:
         print(f"usage: environment.py {'|'.join(tasks)}", file=sys.stderr)
         return 2
@@ -66,16 +82,6 @@ def make_main() -> None:
         print(f"requirements.lock does not satisfy pyproject.toml: run `make lock`\n{found.stdout}", file=sys.stderr)
         raise subprocess.CalledProcessError(found.returncode, check)
     stamp.write_text(made_from)
-
-
-def make_scalesim() -> None:
-    """.venv-scalesim, which the tests call to compare cycle counts."""
-    make(ROOT / ".venv-scalesim", of=" ".join(SCALESIM).encode(), packages=SCALESIM)
-
-
-def make_bench() -> None:
-    """.venv-bench, whose Python the training benchmark calls for its peers."""
-    make(ROOT / ".venv-bench", of=" ".join(BENCH).encode(), packages=BENCH)
 
 
 def make(folder: Path, *, of: bytes, packages: Sequence[str]) -> bool:
