@@ -4,9 +4,9 @@
 
     integer, report = quantise(network, calibration, method="mse", bits=8)
 
-Calibration inputs are run once and streamed: only extremes and histograms are kept, of bodies of scans at every step.
-Arithmetic is that of INTERFACE section 5 (`docs/integers.md`). Inputs and outputs stay real numbers, behind quantise and
-dequantise; `ir.transform.integer_core` takes those off. What has no integer meaning (softmax, layer norm) stays float.
+Calibration inputs are run once and streamed: only extremes and histograms are kept, of bodies at every step.
+Arithmetic is that of INTERFACE section 5 (`docs/integers.md`). Inputs and outputs stay real numbers, behind quantise
+and dequantise; `ir.transform.integer_core` takes those off. What has no integer meaning (softmax) stays float.
 Papers: Jacob et al., CVPR 2018 (arithmetic); Migacz, GTC 2017 (kl); Krishnamoorthi, 2018, https://arxiv.org/abs/1806.08342
 """
 
@@ -49,7 +49,7 @@ def quantise(
     """(`network` in integers, a report); `calibration` are inputs as `Network.run` takes them, a few hundred examples.
 
     method       min_max, percentile (of `percentile` %), mse or kl: how ranges are found
-    bits         of activations, 2..16; `weight_bits` and `state_bits` (cells of recurrent nets) are the same unless given
+    bits         of activations, 2..16; `weight_bits`, `state_bits` (cells of recurrent nets) are the same unless given
     mixed        layer -> bits of its weights and its result; a layer in the body of a scan is "scan/layer"
     scales       power_of_two (shifts: for hardware) or float (what ONNX Runtime computes)
     functions    table (2^bits entries) or segments (tanh, sigmoid piecewise linear on 16-bit fixed point)

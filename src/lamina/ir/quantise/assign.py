@@ -15,7 +15,7 @@ from math import atanh, log
 
 import numpy as np
 
-from lamina.ir.network import Network, Operation
+from lamina.ir.network import Array, Network, Operation
 from lamina.ir.quantise import ranges
 from lamina.ir.quantise.forms import FORMS
 from lamina.ir.quantise.scopes import Key, Scope, walk
@@ -120,7 +120,7 @@ class Plan:
             return False
         result = self.spreads.get(scope.key(operation.name))
         masks = result is not None and (
-            result.infinite > 0 or max(-result.low, result.high) >= MASK and operation.operator in (*ADDING, "expand")
+            result.infinite > 0 or (max(-result.low, result.high) >= MASK and operation.operator in (*ADDING, "expand"))
         )
         return not (masks and self._all_float(scope.key(operation.name)))
 
@@ -259,7 +259,7 @@ def _is_scan(operation: Operation) -> bool:
     return operation.operator == "scan"
 
 
-def _spread(data: np.ndarray) -> Spread:  # type: ignore[type-arg]
+def _spread(data: Array) -> Spread:
     spread = Spread()
     spread.add(data)
     return spread

@@ -1,7 +1,7 @@
 """The float network run on calibration inputs: how the numbers of every value are spread, streamed.
 
-Each value of the network and of the bodies of its scans is counted into one `Spread`; nothing else is kept but the first
-few inputs, on which the report compares both networks. A result that is NaN is refused: its range would mean nothing.
+Each value of the network and of the bodies of its scans is counted into one `Spread`; nothing else is kept but the
+first few inputs, on which the report compares both networks. A result that is NaN is refused: it has no range.
 """
 
 from collections.abc import Iterable, Mapping
@@ -19,7 +19,7 @@ KEPT = 4  # inputs for the report
 def calibrated(
     network: Network, calibration: Iterable[Mapping[str, Array]]
 ) -> tuple[dict[Key, Spread], list[Mapping[str, Array]]]:
-    """The spread of every float value, and the first inputs; raises `BadInput` where there is none, or one does not fit."""
+    """The spread of every float value, and the first inputs; `BadInput` where there is none or one does not fit."""
     spreads: dict[Key, Spread] = {}
     kept: list[Mapping[str, Array]] = []
 

@@ -83,7 +83,7 @@ def _ends(w: Writer, operation: Operation, element: Integer | Fixed) -> tuple[in
 
 
 def _nearest(scope: Scope, operation: Operation) -> bool:
-    return scope.site(operation).attributes["mode"] == "nearest"
+    return bool(scope.site(operation).attributes["mode"] == "nearest")
 
 
 def _combines(scope: Scope, operation: Operation) -> bool:

@@ -6,7 +6,7 @@
     kl           whose integers are distributed most like the numbers: least sum p log(p / q) (Migacz, 2017)
 
     power_of_two   zero point 0, unsigned where no number is negative; candidates 2^e, e from "clips nothing" down
-    float          unsigned with a zero point; candidates are both ends drawn in together (mse), a largest magnitude (kl)
+    float          unsigned with a zero point; candidates are both ends drawn in (mse), a largest magnitude (kl)
 
 Weights are signed and symmetric; their numbers are all known, so that min_max clips none and every other method takes
 the least squared error, per tensor or per channel. No paper's constants: percentile is the caller's, others have none.
@@ -67,8 +67,8 @@ def ends(spread: Spread, bits: int, rule: Rule) -> tuple[float, float]:
     if rule.form == "power_of_two" or not spread.counts.any():
         return low, high
     if rule.method == "mse":
-        shares = np.arange(DRAWN, DRAWN // 8, -1) / DRAWN
-        return min(((low * f, high * f) for f in shares), key=lambda e: error(spread, _affine(*e, bits)))
+        shares = [f / DRAWN for f in range(DRAWN, DRAWN // 8, -1)]
+        return min(((low * f, high * f) for f in shares), key=lambda e: error(spread, _affine(e[0], e[1], bits)))
     if rule.method == "kl":
         largest = threshold(spread, 1 << (bits - 1 if low < 0 else bits))
         return max(low, -largest), min(high, largest)
@@ -89,7 +89,7 @@ def error(spread: Spread, element: Integer) -> float:
 
 
 def divergence(magnitudes: NDArray[np.int64], bins: int, levels: int) -> float:
-    """sum p log(p/q) of |x| clipped at `bins` bins (p) and of the same in `levels` integers, spread over their bins (q).
+    """sum p log(p/q) of |x| clipped at `bins` bins (p) and of that in `levels` integers, spread over their bins (q).
 
     `bins` is a multiple of `levels`. What is clipped counts in the last bin of p, and in no bin of q.
     """
@@ -156,22 +156,22 @@ def _affine(low: float, high: float, bits: int) -> Integer:
 def weight(
     data: NDArray[np.floating], bits: int, rule: Rule, *, axis: int | None, least: NDArray[np.float64]
 ) -> Integer:
-    """The element of weights, one scale or one per index of `axis`; no scale is below `least` (of one entry, or of each)."""
+    """The element of weights, one scale or one per index of `axis`; none below `least` (of one entry, or of each)."""
     rows = data.reshape(1, -1) if axis is None else np.moveaxis(data, axis, 0).reshape(data.shape[axis], -1)
-    rows = rows.astype(np.float64)
+    wide = np.asarray(rows, np.float64)
     most = max((1 << (bits - 1)) - 1, 1)
-    largest = np.abs(rows).max(axis=1)
+    largest = np.abs(wide).max(axis=1)
     whole = np.where(largest > 0, largest, largest.max() or 1.0) / most
     if rule.form == "power_of_two":
         scales = np.array([power_above(s) for s in whole])
         choices = [scales * 0.5**step for step in range(EXPONENTS)]
         smallest = np.array([power_above(s) for s in least])
     else:
-        choices = [whole * f for f in np.arange(DRAWN, DRAWN // 4, -1) / DRAWN]
+        choices = [whole * (f / DRAWN) for f in range(DRAWN, DRAWN // 4, -1)]
         smallest = least
     if rule.method == "min_max":
         choices = choices[:1]
-    best = _least_error(rows, choices, most)
+    best = _least_error(wide, choices, most)
     found = tuple(single(s) for s in np.maximum(best, np.maximum(smallest, LEAST_SCALE)))
     return Integer(bits=bits, signed=True, scale=found, axis=axis)
 

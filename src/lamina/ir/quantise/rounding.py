@@ -1,4 +1,4 @@
-"""Sums, products and means in integers: operands keep their own scales, the result is requantised (INTERFACE, section 5).
+"""Sums, products and means in integers: operands keep their scales, the result is requantised (INTERFACE, section 5).
 
 add, subtract       both operands to the result's scale, one rounding each
 multiply            (x - z_x)(y - z_y), one rounding

@@ -3,8 +3,8 @@
     ("x",)                    a value of the network
     ("lstm", "c")             a value in the body of the scan "lstm"
 
-An input of a body that the scan captures is the value outside: both have one key. States and the slices of sequences are
-values of their own. The float interpreter, watched, hands over every value with its key, each step of a scan anew.
+An input of a body that the scan captures is the value outside: both have one key. States and the slices of sequences
+are values of their own. The float interpreter, watched, hands over every value with its key, each step of a scan anew.
 """
 
 from collections.abc import Callable, Iterator, Mapping

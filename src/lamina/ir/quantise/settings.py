@@ -18,7 +18,7 @@ MOST_BITS = 16  # a table has 2^bits entries
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Settings:
-    rule: Rule = Rule()
+    rule: Rule
     bits: int = 8  # of activations, 2..16
     weight_bits: int = 8
     state_bits: int = 8  # of states that accumulate (the cell of an LSTM), and of what is added to them

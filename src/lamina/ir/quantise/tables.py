@@ -3,7 +3,7 @@
     table      y[q] = clip(rint(f(s_x (q - z_x)) / s_y) + z_y), f in float64 by the operator table, rounded half to even
     segments   tanh and sigmoid as `ir.segments` fits them, on 16 bits of fixed point; what chips do
 
-Beside the activations, an operator with one operand and one stored number is such a function: x^2, x / 3, 1 / x. Where f
+Beside the activations, an operator with one operand and one stored number is such a function: x^2, 1 / x. Where f
 has no value (the root of -1) the entry is that of 0: no number that was measured came there.
 """
 
@@ -60,14 +60,14 @@ def _lookup(w: Writer, operation: Operation) -> None:
     assert isinstance(x.type.element, Integer | Fixed)
     y = w.element(operation.name)
     data = entries(w.scope, operation, x.type.element, y)
-    table = w.builder.constant(f"{operation.name}.table", data, Type(shape=data.shape, element=y))
+    table = w.shared(f"{operation.operator}.table", data, Type(shape=data.shape, element=y))
     w.put(operation.name, w.builder.emit("lookup", [x, table], name=operation.name, element=y))
 
 
 def _segments(w: Writer, operation: Operation, kind: Fixed) -> None:
     found = segments.fit(operation.operator, kind)
     tables = [
-        w.builder.constant(f"{operation.name}.{part}", data, Type(shape=data.shape, element=kind))
+        w.shared(f"{operation.operator}.{part}", data, Type(shape=data.shape, element=kind))
         for part, data in (("starts", found.starts), ("slopes", found.slopes), ("intercepts", found.intercepts))
     ]
     made = w.builder.emit("piecewise_linear", [w.stored(operation.inputs[0]), *tables], name=f"{operation.name}.fixed")

@@ -3,12 +3,13 @@
     stored(name)   the integers: as they were made, else requantised or quantised on first need
     real(name)     the real numbers: as they were computed, else dequantised on first need
 
-Integers go from one element to another without floats: multiplied by a stored 1, requantised once. In the body of a scan,
-values from outside are asked for outside, so that nothing is converted at every step that could be converted once.
+Integers go from one element to another without floats: multiplied by a stored 1, requantised once. In the body of a
+scan, values from outside are asked for outside, so that what could be converted once is not at every step.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -122,7 +123,7 @@ class Writer:
             self.reals[name] = value
         self._note(name, value)
 
-    def rounding(self) -> dict[str, str]:
+    def rounding(self) -> dict[str, Any]:
         """The attribute of operators that requantise; the default is not written."""
         return {} if self.settings.rule.form == "power_of_two" else {"rounding": "float"}
 
@@ -140,8 +141,8 @@ class Writer:
                 return form
         data = self.scope.network.data(name) if constant.data is None else constant.data
         book = constant.type.codebook_bits if element.axis is None else None
-        coding = {"sparse": constant.type.sparse, "codebook_bits": book} if coded else {}
-        type_ = Type(shape=constant.type.shape, element=element, **coding)
+        shape, sparse = constant.type.shape, coded and constant.type.sparse
+        type_ = Type(shape=shape, element=element, sparse=sparse, codebook_bits=book if coded else None)
         made = self.builder.constant(name, _integers(data, element), type_)
         cache.append(made)
         return made
@@ -152,6 +153,11 @@ class Writer:
             spread.add(constant.data)
         rule = ranges.Rule(form=self.settings.rule.form)
         return ranges.activation(spread, self.settings.bits, rule)
+
+    def shared(self, name: str, data: Array, type_: Type) -> Value:
+        """A constant that everything with the same numbers shares."""
+        kept = np.ascontiguousarray(data, type_.element.storage)
+        return self._kept(f"{name}:{type_}:{sha256(kept.tobytes()).hexdigest()}", name, kept, type_)
 
     def _kept(self, key: str, name: str, data: Array | None, type_: Type) -> Value:
         """A constant that is made once for the whole network."""
@@ -176,4 +182,4 @@ def _integers(data: Array, element: Integer | Fixed) -> Array:
         scale = scale.reshape(along)
     low = element.low + (1 if element.axis is not None else 0)
     whole = np.rint(np.clip(data.astype(np.float64) / scale, -(2.0**40), 2.0**40)).astype(np.int64)
-    return np.clip(whole + element.zero_point, low, element.high).astype(element.storage)
+    return np.asarray(np.clip(whole + element.zero_point, low, element.high), element.storage)
