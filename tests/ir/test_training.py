@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from lamina import ir
 from lamina.core.errors import BadInput, Unsupported
 from lamina.ir import Float, Network, Type
 from lamina.ir.build import Builder, Value
@@ -20,6 +21,7 @@ from lamina.ir.network import Array
 from lamina.ir.optimisers import Adam, Momentum, Optimiser, Sgd
 from lamina.ir.text import parse, print_file
 from lamina.ir.training import carried, initial, training
+from lamina.ir.types import INDEX
 from lamina.lowering.torch_export import lower
 from tests.ir.training_models import CLASSES, MODELS
 
@@ -168,6 +170,16 @@ def test_a_training_step_prints_and_parses_back() -> None:
         np.testing.assert_array_equal(again.run(given)[name], array)
     assert {step.inputs[i] for i in step.carry.values()} == {step.types[step.outputs[o]] for o in step.carry}
     assert len(step.carry) == 2 * 3 + 1
+
+
+def test_a_step_stores_no_zeros() -> None:
+    """A table's gradient starts as zeros of the table's size: they are an operation, not a constant."""
+    b = Builder()
+    words = b.input("words", Type(shape=(4,), element=INDEX))
+    table = b.constant("table", np.random.default_rng(1).normal(size=(5000, 2)).astype(np.float32))
+    network = b.network("words", {"y": b.emit("gather", [table, words])})
+    step = ir.training(network, loss="cross_entropy", optimiser="adam", learning_rate=0.1)
+    assert sum(c.type.size for c in step.constants.values()) < 100
 
 
 def test_only_what_is_named_is_trained() -> None:

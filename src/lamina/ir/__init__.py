@@ -6,6 +6,7 @@ from lamina.ir.network import Constant as Constant
 from lamina.ir.network import Network as Network
 from lamina.ir.network import Operation as Operation
 from lamina.ir.network import constant as constant
+from lamina.ir.training import training as training
 from lamina.ir.types import Fixed as Fixed
 from lamina.ir.types import Float as Float
 from lamina.ir.types import Integer as Integer

@@ -94,4 +94,4 @@ def gradients(network: Network, output: str, wanted: Sequence[str]) -> Network:
     for name in wanted:
         zero = b.emit("expand", [b.scalar(0.0, values[name])], shape=values[name].shape)
         ends[f"d.{name}"] = found.get(name, zero)
-    return b.network(f"{network.name}.gradients", ends)
+    return b.network(f"{network.name}_gradients", ends)

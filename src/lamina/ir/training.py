@@ -89,7 +89,7 @@ def training(
     following = _updated(b, {name: (values[name], found[name]) for name in names}, rule, learning_rate)
     for into, value in following.items():
         ends[f"{into}{NEXT}"], carry[f"{into}{NEXT}"] = value, into
-    return b.network(f"{network.name}.training", ends, carry)
+    return b.network(f"{network.name}_training", ends, carry)
 
 
 def initial(step: Network, network: Network) -> dict[str, Array]:

@@ -24,7 +24,6 @@ def scan(
     b: Builder, site: Site, inputs: list[Value], outputs: list[Value], given: list[Value | None]
 ) -> list[Value | None]:
     from lamina.ir.backward import backward, replay
-    from lamina.ir.operators.loop import trip_count
 
     body: Network = site.attributes["body"]
     count, sequences, reverse = len(body.carry), site.attributes["sequences"], site.attributes["reverse"]
@@ -39,9 +38,8 @@ def scan(
     carried = {into: end for end, into in body.carry.items()}
     stacked = [i for i, end in enumerate(ends) if end not in body.carry and given[i] is not None]
     seeds = [given[ends.index(carried[names[i]])] for i in states]
-    starts = [seed if seed is not None else _zeros(b, inputs[i]) for seed, i in zip(seeds, states, strict=True)] + [
-        _zeros(b, inputs[i]) for i in captured
-    ]
+    starts = [seed or _zeros(b, inputs[i]) for seed, i in zip(seeds, states, strict=True)]
+    starts += [_zeros(b, inputs[i]) for i in captured]
 
     def cell(inner: Builder, adjoints: list[Value], parts: list[Value]) -> tuple[Sequence[Value], Sequence[Value]]:
         at = dict(zip(names, inputs, strict=True))  # captured values are those of outside
@@ -60,8 +58,7 @@ def scan(
         return following, steps
 
     walked = [*saved, *(inputs[i] for i in slices), *(v for i in stacked if (v := given[i]) is not None)]
-    trips = 0 if walked else trip_count([v.shape for v in inputs], site.attributes)
-    final, along = b.scan(name, cell, states=starts, sequences=walked, steps=trips, reverse=not reverse)
+    final, along = b.scan(name, cell, states=starts, sequences=walked, reverse=not reverse)
     back: list[Value | None] = [None] * len(inputs)
     for i, value in zip((*states, *captured), final, strict=True):
         back[i] = value
@@ -76,11 +73,17 @@ def _states(b: Builder, body: Network, site: Site, inputs: list[Value], name: st
 
     if not body.carry:
         return []
-    kept = {end: body.outputs[end] for end in body.carry}
+    carried = enumerate(body.carry.items())
+    following = {f"next_{i}": (body.outputs[end], into) for i, (end, into) in carried}
     before = {f"before_{i}": into for i, into in enumerate(list(body.inputs)[: len(body.carry)])}
-    attributes = {**site.attributes, "body": remove_dead(body.replaced(outputs=kept | before))}
-    found: list[Value] = b.emit("scan", inputs, name=f"{name}.states", **attributes)
-    return found[len(kept) :]
+    shown = body.replaced(
+        outputs={name: value for name, (value, _) in following.items()} | before,
+        carry={name: into for name, (_, into) in following.items()},
+    )
+    found: list[Value] = b.emit(
+        "scan", inputs, name=f"{name}.states", **{**site.attributes, "body": remove_dead(shown)}
+    )
+    return found[len(following) :]
 
 
 def _zeros(b: Builder, like: Value) -> Value:
