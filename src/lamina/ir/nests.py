@@ -8,8 +8,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
-
 from lamina.ir.check import site
 from lamina.ir.layer import Layer
 from lamina.ir.network import Constant, Network, Operation
@@ -52,5 +50,5 @@ def _widths(operation: Operation, where: Site, constants: Mapping[str, Constant]
         widths["weight_bits"] = where.inputs[1].bits
         constant = constants.get(operation.inputs[1])
         if constant is not None and constant.data is not None:
-            widths["density"] = float(np.count_nonzero(constant.data) / constant.data.size)
+            widths["density"] = constant.density
     return widths

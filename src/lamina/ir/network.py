@@ -43,6 +43,11 @@ class Operation:
 class Constant:
     type: Type
     data: Array | None = None  # stored numbers, dtype `type.element.storage`; None where only the shape is known
+    density: float = field(init=False, repr=False)  # share of the numbers that are not zero, counted once
+
+    def __post_init__(self) -> None:
+        data = self.data
+        object.__setattr__(self, "density", 1.0 if data is None else np.count_nonzero(data) / max(1, data.size))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)

@@ -27,6 +27,13 @@ class Ref:
     dtype: torch.dtype
 
 
+@dataclass(frozen=True, slots=True)
+class Stored:
+    name: str
+    ref: Ref
+    data: np.ndarray | None  # None where the module is built without numbers (torch's meta device)
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Call:
     target: str  # "aten.conv2d.default"
@@ -38,7 +45,7 @@ class Call:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Program:
-    stored: Mapping[str, tuple[str, np.ndarray]]  # name of a Ref -> name of the tensor, numbers
+    stored: Mapping[str, Stored]  # name of a Ref -> parameter, buffer or constant tensor
     inputs: Sequence[Ref]
     calls: Sequence[Call]
     outputs: Mapping[str, Ref | None]  # None: the module returns no tensor here
@@ -73,7 +80,9 @@ def of_export(program: torch.export.ExportedProgram) -> Program:
             known[node] = _ref(node.name, node.meta.get("val"))
             if node.name in where:
                 name = where[node.name]
-                stored[node.name] = (name, tensors[name].detach().cpu().numpy())
+                tensor = tensors[name].detach()
+                data = None if tensor.is_meta else tensor.cpu().numpy()
+                stored[node.name] = Stored(name, Ref(name, tuple(tensor.shape), tensor.dtype), data)
             elif known[node] is not None:
                 inputs.append(known[node])
         elif node.op == "call_function" and str(node.target) == "<built-in function getitem>":

@@ -18,8 +18,7 @@ import torch
 from lamina.core.errors import BadInput, Unsupported
 from lamina.ir import Network, Type
 from lamina.ir.build import Builder, Value, element_of
-from lamina.ir.types import Float
-from lamina.lowering._torch_program import Call, Program, Ref, refs
+from lamina.lowering._torch_program import Call, Program, Ref, Stored, refs
 from lamina.lowering.torch_rules import RULES
 from lamina.lowering.torch_rules._rule import coding, numpy_type
 
@@ -34,8 +33,8 @@ def translate(program: Program, name: str, arguments: Mapping[str, str]) -> Netw
     for ref in program.inputs:
         element = element_of(numpy_type(ref.dtype))
         values[ref.name] = b.input(arguments.get(ref.name, ref.name), Type(shape=ref.shape, element=element))
-    for key, (tensor, data) in program.stored.items():
-        values[key] = _stored(b, tensor, data)
+    for key, tensor in program.stored.items():
+        values[key] = _constant(b, tensor)
     _run(b, program.calls, values)
     outputs = {output: _found(values, ref.name) for output, ref in program.outputs.items() if ref is not None}
     if not all(isinstance(value, Value) for value in outputs.values()):
@@ -43,11 +42,13 @@ def translate(program: Program, name: str, arguments: Mapping[str, str]) -> Netw
     return b.network(b.unique(name) if name in b.taken else name, outputs)
 
 
-def _stored(b: Builder, name: str, data: np.ndarray) -> Value:
-    if data.dtype != np.float32:
-        return b.constant(name, data)
-    sparse, codebook_bits = coding(data)
-    return b.constant(name, data, Type(shape=data.shape, element=Float(), sparse=sparse, codebook_bits=codebook_bits))
+def _constant(b: Builder, tensor: Stored) -> Value:
+    element = element_of(numpy_type(tensor.ref.dtype))
+    sparse, codebook_bits = (False, None)
+    if tensor.data is not None and tensor.data.dtype == np.float32:
+        sparse, codebook_bits = coding(tensor.data)
+    type_ = Type(shape=tensor.ref.shape, element=element, sparse=sparse, codebook_bits=codebook_bits)
+    return b.constant(tensor.name, tensor.data, type_)
 
 
 def _run(b: Builder, calls: Sequence[Call], values: Values) -> None:

@@ -41,10 +41,12 @@ def lower(
 
     `input_shape` is the shape of its one input of real numbers, batch included, or argument names to shapes. `inputs`
     are example tensors instead, by name or in order: for token ids, truth values, float64, and arguments that are
-    tuples; both together name different arguments. Raises `BadInput` where the module does not take them,
+    tuples; both together name different arguments. A module on torch's meta device becomes a network without weights,
+    which can be counted and costed. Raises `BadInput` where the module does not take them,
     `Unsupported` where an operator has no rule.
     """
-    positional, given = _examples(input_shape, inputs)
+    empty = any(p.is_meta for p in module.parameters())
+    positional, given = _examples(input_shape, inputs, "meta" if empty else "cpu")
     order = [*inspect.signature(module.forward).parameters]
     named = dict(sorted(given.items(), key=lambda item: order.index(item[0]) if item[0] in order else len(order)))
     program = _export(module, positional, named)
@@ -87,7 +89,9 @@ def argument_names(module: nn.Module) -> dict[str, str]:
     return {name.lower(): re.sub(r"_[A-Z]+$", "", name) for name in names}
 
 
-def _examples(input_shape: Shapes | None, inputs: Examples | None) -> tuple[tuple[Any, ...], dict[str, Any]]:
+def _examples(
+    input_shape: Shapes | None, inputs: Examples | None, device: str
+) -> tuple[tuple[Any, ...], dict[str, Any]]:
     """Arguments in order, arguments by name."""
     positional: tuple[Any, ...] = ()
     named: dict[str, Any] = {}
@@ -96,9 +100,9 @@ def _examples(input_shape: Shapes | None, inputs: Examples | None) -> tuple[tupl
     elif inputs is not None:
         positional = tuple(inputs)
     if isinstance(input_shape, Mapping):
-        named.update((key, torch.zeros(_shape(shape))) for key, shape in input_shape.items())
+        named.update((key, torch.zeros(_shape(shape), device=device)) for key, shape in input_shape.items())
     elif input_shape is not None or inputs is None:
-        positional = (*positional, torch.zeros(_shape(input_shape)))
+        positional = (*positional, torch.zeros(_shape(input_shape), device=device))
     return positional, named
 
 
