@@ -1,0 +1,81 @@
+"""The links of the chain that random graphs are run on; `LINKS` maps a name to what computes a graph's outputs.
+
+A link takes graphs and gives, for each graph, the outputs for each of its inputs; or a sentence why it refuses.
+Outputs are what the interpreter gives: dequantised integers (equal only where the integers are), truth values, places.
+"""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+import lamina.export
+from lamina.core.errors import Unsupported
+from lamina.export.onnx_session import session
+from lamina.ir.interpreter import trace
+from lamina.ir.network import Array
+from lamina.ir.transform import integer_core
+from lamina.ir.types import Float
+from tests.chain.random_graphs import Made
+from tests.export.compiled import Library
+from tests.requirements import need
+
+Results = list[dict[str, Array]] | str
+Link = Callable[[Sequence[Made], Path], list[Results]]
+
+
+def interpreted(made: Made) -> list[dict[str, Array]]:
+    return [made.network.run(inputs) for inputs in made.inputs]
+
+
+def compiled(graphs: Sequence[Made], folder: Path) -> list[Results]:
+    """Exported C, all graphs in one library, which computes integers; they are dequantised here."""
+    need("gcc")
+    library = Library([made.network for made in graphs], folder, "-O1")
+    return [[_dequantised(library, i, made, inputs) for inputs in made.inputs] for i, made in enumerate(graphs)]
+
+
+def _dequantised(library: Library, index: int, made: Made, inputs: dict[str, Array]) -> dict[str, Array]:
+    core, types = library.networks[index], made.network.types
+    values = trace(made.network, inputs)
+    stored = {
+        name: inputs[name] if isinstance(type_.element, Float) else values[_source(made, name)]
+        for name, type_ in core.inputs.items()
+    }
+    found = library.run(index, stored)
+    outputs = {}
+    for name, value in core.outputs.items():
+        element = core.types[value].element
+        outside = types[made.network.outputs[name]].element
+        if isinstance(outside, Float) and not isinstance(element, Float):
+            wide = (found[name].astype(np.int64) - element.zero_point).astype(np.float32)
+            outputs[name] = wide * np.float32(element.scale[0])
+        else:
+            outputs[name] = found[name]
+    return outputs
+
+
+def _source(made: Made, name: str) -> str:
+    """The integers that a network quantises its input to: what its core takes instead."""
+    return next(o.name for o in made.network.operations if o.operator == "quantise" and o.inputs == (name,))
+
+
+def onnxruntime(graphs: Sequence[Made], folder: Path) -> list[Results]:
+    """The exported file in ONNX Runtime, with the settings of `lamina.export.session`."""
+    found: list[Results] = []
+    for made in graphs:
+        try:
+            path = lamina.export.onnx(made.network, folder / f"{made.network.name}.onnx")
+        except Unsupported as e:
+            found.append(str(e))
+            continue
+        opened = session(path)
+        names = [output.name for output in opened.get_outputs()]
+        found.append([dict(zip(names, opened.run(names, inputs), strict=True)) for inputs in made.inputs])
+        path.unlink()
+    return found
+
+
+LINKS: dict[str, Link] = {"c": compiled, "onnxruntime": onnxruntime}
+
+__all__ = ["LINKS", "Results", "integer_core", "interpreted"]

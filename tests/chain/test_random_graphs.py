@@ -1,0 +1,94 @@
+"""Random graphs over every operator with an integer meaning: the interpreter, exported C, ONNX Runtime give one answer.
+
+    power_of_two   no integer differs, in any link
+    float          none differs between the interpreter and C; those of ONNX Runtime are counted and printed
+
+Graphs of up to 8 bits reach every link; one in four has up to 16, which ONNX has no words for: C alone. The long run
+counts in how many graphs each operator was; `python -m tests.chain.test_random_graphs` prints the table.
+"""
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from tests.chain.graph_links import LINKS, interpreted
+from tests.chain.random_graphs import OPERATORS, Made, differing, graph
+
+LEAST = 20  # graphs of the long run that each operator is in
+BATCH = 50  # graphs compiled together
+
+
+def graphs(form: str, seeds: range) -> list[Made]:
+    return [graph(seed, form=form, bits=(2, 8) if seed % 4 else (2, 16)) for seed in seeds]
+
+
+class Counts:
+    """What a run of graphs found, by link."""
+
+    def __init__(self) -> None:
+        self.operators: Counter[str] = Counter()
+        self.compared: Counter[str] = Counter()
+        self.differing: Counter[str] = Counter()
+        self.unequal: dict[str, list[str]] = {name: [] for name in LINKS}
+        self.refused: dict[str, Counter[str]] = {name: Counter() for name in LINKS}
+
+    def add(self, made: list[Made], folder: Path) -> None:
+        wanted = [interpreted(m) for m in made]
+        for m in made:
+            self.operators.update(set(m.used))
+        for name, link in LINKS.items():
+            for m, want, found in zip(made, wanted, link(made, folder), strict=True):
+                if isinstance(found, str):
+                    self.refused[name][found.split(":", 1)[-1].strip()] += 1
+                    continue
+                for one, other in zip(found, want, strict=True):
+                    differ, count = differing(one, other)
+                    self.differing[name] += differ
+                    self.compared[name] += count
+                    if differ and m.network.name not in self.unequal[name]:
+                        self.unequal[name].append(m.network.name)
+
+    def __str__(self) -> str:
+        lines = []
+        for name in LINKS:
+            lines.append(
+                f"{name}: {self.differing[name]} of {self.compared[name]:,} differ"
+                f"{' in ' + ', '.join(self.unequal[name][:20]) if self.unequal[name] else ''}"
+            )
+            lines += [f"  refused {count}: {reason}" for reason, count in self.refused[name].most_common(20)]
+        lines.append(", ".join(f"{name} {self.operators[name]}" for name in OPERATORS))
+        return "\n".join(lines)
+
+
+def counted(form: str, seeds: range, folder: Path) -> Counts:
+    counts = Counts()
+    for start in range(seeds.start, seeds.stop, BATCH):
+        here = folder / f"{form}{start}"
+        here.mkdir()
+        counts.add(graphs(form, range(start, min(start + BATCH, seeds.stop))), here)
+    return counts
+
+
+def holds(form: str, counts: Counts) -> None:
+    print(counts)
+    assert counts.compared["c"] > 0
+    assert counts.differing["c"] == 0, str(counts)
+    if form == "power_of_two":
+        assert not any(counts.differing.values()), str(counts)
+
+
+@pytest.mark.parametrize("form", ["power_of_two", "float"])
+def test_links_agree(form: str, tmp_path: Path) -> None:
+    pytest.importorskip("onnxruntime")
+    holds(form, counted(form, range(30), tmp_path))
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("form", ["power_of_two", "float"])
+def test_links_agree_on_many(form: str, tmp_path: Path) -> None:
+    pytest.importorskip("onnxruntime")
+    counts = counted(form, range(1000, 3000), tmp_path)
+    holds(form, counts)
+    assert {name: n for name in OPERATORS if (n := counts.operators[name]) < LEAST} == {}
