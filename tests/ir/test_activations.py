@@ -113,6 +113,21 @@ def test_relu_and_clip_compare_stored_numbers() -> None:
     assert clip_bounds(where) == (-128, 127)
 
 
+def test_clip_holds_places_exactly() -> None:
+    """float32, in which other bounds are quantised, has neither 2^24 + 1 nor 2^63 - 1."""
+    ends = np.array([-(2**63), 2**63 - 1, 2**62 + 5, 0, 2**24 + 1])
+    assert (apply("clip", ends)[0] == ends).all()
+    (found,) = apply("clip", ends, low=2.0**24 + 1, high=2.0**40 + 1)
+    assert found.tolist() == [2**24 + 1, 2**40 + 1, 2**40 + 1, 2**24 + 1, 2**24 + 1]
+
+
+@pytest.mark.parametrize("name", ["negate", "absolute"])
+def test_truncation_is_of_the_operand(name: str) -> None:
+    x, fine, coarse = np.arange(-128, 128), Integer(scale=(0.125,)), Integer(scale=(0.5,))
+    (found,) = apply(name, x, elements=[fine], element=coarse, rounding="truncate")
+    assert found.tolist() == [-(q // 4) if name == "negate" else abs(q // 4) for q in x.tolist()]
+
+
 REFUSED = [
     ("clip", {"low": 2.0, "high": 1.0}, "not above"),
     ("gelu", {"approximate": "some"}, "none and tanh"),

@@ -111,6 +111,11 @@ def test_plain_integers_are_pythons() -> None:
     assert powers == [a**b if b >= 0 else (0 if a == 0 else int(Fraction(1, a**-b))) for a, b in small]
 
 
+def test_quotients_at_the_end_of_the_range() -> None:
+    x, y = np.array([-(2**63), -(2**63), -(2**63) + 1, 7, -7, 9]), np.array([3, -1, 5, 0, 2, -2])
+    assert apply("divide", x, y)[0].tolist() == [-(2**63 // 3), -(2**63), -((2**63 - 1) // 5), 0, -3, -4]
+
+
 @pytest.mark.parametrize("name", ["minimum", "maximum", "equal", "less", "greater_or_equal", "where"])
 def test_choices_look_at_stored_numbers(name: str) -> None:
     rng = np.random.default_rng(8)

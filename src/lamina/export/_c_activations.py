@@ -152,13 +152,13 @@ def _clipped(setting: Setting) -> Kernel:
 
 
 def _rescaled(setting: Setting, sign: str) -> Kernel:
-    """The negated or absolute centred integer at the result's scale."""
+    """The centred integer brought to the result's scale, then negated or made absolute."""
     x, y = stored(setting.x), stored(setting.y)
     wide = "int64_t" if x.bits > 16 else "int32_t"
     centred = f"(({wide})v{plus(-x.zero_point)})"
-    value = f"(-{centred})" if sign == "-" else f"({centred} < 0 ? -{centred} : {centred})"
     rounding = str(setting.site.attributes.get("rounding", "power_of_two"))
-    text, helpers = rescaled(value, x, y, rounding=rounding, divisor=1, prefix=setting.prefix)
+    text, helpers = rescaled(centred, x, y, rounding=rounding, divisor=1, prefix=setting.prefix)
+    text = f"-{text}" if sign == "-" else f"({text} < 0 ? -{text} : {text})"
     return each(setting, saturated(text, y, setting.prefix), (*helpers, "clip64"))
 
 

@@ -30,6 +30,7 @@ from lamina.ir.operators._table import (
     same_element,
     stored,
 )
+from lamina.ir.operators.move import fill
 from lamina.ir.types import BOOL, Element, Float
 
 _erf = np.vectorize(math.erf, otypes=[np.float64])
@@ -79,11 +80,14 @@ def _relu_integers(arrays: Sequence[Array], site: Site) -> Array:
 
 
 def clip_bounds(site: Site) -> tuple[int, int]:
-    """The stored numbers between which `clip` holds an integer value: the quantised low and high."""
+    """The stored numbers between which `clip` holds an integer value: low and high, quantised; an infinite one is the
+    end of the type."""
     x = stored(site.inputs[0])
-    ends = [np.asarray(site.attributes[end], np.float64) for end in ("low", "high")]
-    low, high = (int(rules.quantise(end, x)) for end in ends)
-    return low, high
+    low, high = site.attributes["low"], site.attributes["high"]
+    return (
+        x.low if low == -math.inf else int(fill(low, x)),
+        x.high if high == math.inf else int(fill(high, x)),
+    )
 
 
 def _clip_integers(arrays: Sequence[Array], site: Site) -> Array:

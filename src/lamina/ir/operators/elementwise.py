@@ -118,9 +118,10 @@ def _product(arrays: Sequence[Array], site: Site) -> Array:
 
 
 def _quotient(arrays: Sequence[Array], site: Site) -> Array:
-    x, y = np.broadcast_arrays(*arrays)
-    whole = np.abs(x) // np.maximum(np.abs(y), 1)
-    return np.asarray(np.where(y == 0, 0, np.sign(x) * np.sign(y) * whole))
+    x, y = arrays
+    by = np.where(y == 0, 1, y)
+    inexact = (np.mod(x, by) != 0) & ((x < 0) != (y < 0))  # there the floor lies one below
+    return np.asarray(np.where(y == 0, 0, np.floor_divide(x, by) + inexact))
 
 
 def _integer_power(arrays: Sequence[Array], site: Site) -> Array:
