@@ -16,7 +16,7 @@ from lamina.core.errors import BadInput, one_line
 if TYPE_CHECKING:
     from lamina.lowering._onnx_node import Node
 
-MOST_FOLDED = 2**26  # numbers of all folded results of a file
+MOST_FOLDED = 2**25  # numbers of all folded results of a file, beside what its weights allow
 MOST_OPERAND = 2**20  # numbers of one operand: larger ones are weights
 
 Size = Callable[[Sequence[np.ndarray], "Node"], int]

@@ -19,14 +19,15 @@ import numpy as np
 from lamina.core.errors import BadInput, Unsupported, one_line
 from lamina.ir.build import Builder
 from lamina.lowering import _onnx_model as model
-from lamina.lowering._onnx_fold import MOST_FOLDED, MOST_OPERAND, fold, foldable
+from lamina.lowering._onnx_fold import MOST_FOLDED, fold, foldable
 from lamina.lowering._onnx_node import Node, Tensor, known
 
 if TYPE_CHECKING:
     from onnx import FunctionProto, GraphProto, NodeProto, TensorProto
 
-MOST_NODES = 2**17
+MOST_NODES = 2**16
 MOST_DEPTH = 12
+WEIGHTS = 4  # folded numbers that each stored number allows: weights are turned, cast, scaled
 STANDARD = ("", "ai.onnx")
 
 
@@ -44,7 +45,9 @@ class Session:
         """Count folded numbers; raises where a file makes too many."""
         self.numbers_left -= numbers
         if self.numbers_left < 0:
-            raise BadInput(f"its {numbers} numbers are too many to fold: a file's folded results have at most 2^26")
+            raise BadInput(
+                f"its {numbers} numbers are too many to fold: a file may fold 2^25 numbers, and 4 for each weight"
+            )
 
     def step(self) -> None:
         self.nodes_left -= 1
@@ -71,6 +74,7 @@ class Graph:
         if name in self.stored:
             proto = self.stored[name]
             found = known(name, model.array(proto, self.session.folder))
+            self.session.numbers_left += WEIGHTS * found.numbers.size
             self.tensors[name] = found
             return found
         return self.outside.find(name) if self.outside is not None else None
@@ -189,18 +193,20 @@ def _results(node: Node, at: int, nodes: "Sequence[NodeProto]") -> list[Any]:
         return [_folded(node, array) for array in fold(node, session.spend)]
     if key in RULES:
         made = RULES[key](node)
-        if isinstance(made, Tensor) and made.array is not None and max(_known_sizes(node)) <= MOST_OPERAND:
-            session.spend(made.array.size)
-        return [*made] if isinstance(made, list | tuple) else [made]
+        results = [*made] if isinstance(made, list | tuple) else [made]
+        session.spend(sum(t.array.size for t in results if t is not None and t.array is not None and _is_new(t, node)))
+        return results
     body = _definition(node) if proto.domain in STANDARD else None
     if body is None:
         raise _refused(node, nodes, RULES)
     return _called(node, body)
 
 
-def _known_sizes(node: Node) -> list[int]:
-    """How many numbers each known operand has; larger ones are weights."""
-    return [0, *(t.array.size for t in node.inputs if t is not None and t.array is not None)]
+def _is_new(tensor: Tensor, node: Node) -> bool:
+    """Whether the numbers of a result are none of its operands', perhaps in another shape."""
+    return not any(
+        t is not None and t.array is not None and np.shares_memory(tensor.numbers, t.array) for t in node.inputs
+    )
 
 
 def _folded(node: Node, array: np.ndarray) -> Tensor:

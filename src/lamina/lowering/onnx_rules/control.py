@@ -14,11 +14,12 @@ import numpy as np
 
 from lamina.core.errors import BadInput, Unsupported
 from lamina.ir.build import Builder, Value
+from lamina.ir.operators.loop import MOST_STEPS
 from lamina.lowering._onnx_node import INT64, Node, Tensor, known, place
 from lamina.lowering.onnx_rules._rule import Results, rule
 
-MOST_TURNS = 4096
-MOST_WRITTEN = 256
+MOST_TURNS = 1024  # that are followed to find where a loop ends
+MOST_WRITTEN = 256  # that are written one by one
 
 
 @rule("If")
@@ -56,32 +57,35 @@ class _Loop:
 @rule("Loop")
 def loop(node: Node) -> Results:
     found = _Loop(node)
-    limit = MOST_TURNS + 1
+    limit = MOST_STEPS + 1
     if node.given(0) is not None:
         limit = node.numbers(0, "the number of turns of a Loop")[0]
     start = node.given(1)
     if start is not None and not node.array(1, "the condition of a Loop").reshape(-1)[0]:
         limit = 0
-    written = known("turn", np.int64(0))
-    if limit > 0:
-        condition, _, _ = found.turn(Builder(outside=node.builder), written, found.states)
-        if condition.array is None or not condition.array.all() or limit > MOST_TURNS:
-            limit = _turns(found, limit)
-    if limit <= 0:
+    if 0 < limit <= MOST_STEPS:
+        try:
+            return _scanned(found, limit, followed=False)
+        except (BadInput, Unsupported):
+            pass  # the condition is computed, or a state changes its shape
+    turns = _turns(found, limit)
+    if turns <= 0:
         if len(node.proto.output) > found.count:
             raise Unsupported("a Loop without turns whose results would be empty")
         return [*found.states]
     try:
-        return _scanned(found, limit)
+        return _scanned(found, turns, followed=True)
     except (BadInput, Unsupported):
-        if limit > MOST_WRITTEN:
+        if turns > MOST_WRITTEN:
             raise
-    return _written(found, limit)
+    return _written(found, turns)
 
 
 def _turns(loop: _Loop, limit: int) -> int:
     """How many turns the loop takes, its condition followed; what is not known stays unknown."""
     states, builder = loop.states, Builder(outside=loop.node.builder)
+    if limit <= 0:
+        return 0
     for at in range(min(limit, MOST_TURNS + 1)):
         condition, states, _ = loop.turn(builder, known("turn", np.int64(at)), states)
         if condition.array is None:
@@ -93,14 +97,17 @@ def _turns(loop: _Loop, limit: int) -> int:
     return limit
 
 
-def _scanned(loop: _Loop, turns: int) -> Results:
+def _scanned(loop: _Loop, turns: int, *, followed: bool) -> Results:
+    """The loop as a scan; its condition must be known to hold in every turn unless it was `followed` before."""
     node = loop.node
     kinds: list[np.dtype] = []
 
     def cell(inner: Builder, now: list[Value], slices: list[Value]) -> tuple[list[Value], list[Value]]:
         inside = node.within(inner)
         before = [inside.tensor(v, s.dtype) for v, s in zip(now, loop.states, strict=True)]
-        _, after, shown = loop.turn(inner, inside.tensor(slices[0], INT64), before)
+        condition, after, shown = loop.turn(inner, inside.tensor(slices[0], INT64), before)
+        if not followed and (condition.array is None or not condition.array.all()):
+            raise Unsupported("the condition of a Loop is computed")
         kinds.extend(t.dtype for t in shown)
         return [inside.value(t) for t in after], [inside.value(t) for t in shown]
 
