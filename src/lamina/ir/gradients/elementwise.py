@@ -19,27 +19,32 @@ Terms = list["Term | None"]
 
 @one
 def add(site: Site, x: list[Term], y: Term, g: Term) -> Terms:
+    """g for both."""
     return [g.to(x[0].shape), g.to(x[1].shape)]
 
 
 @one
 def subtract(site: Site, x: list[Term], y: Term, g: Term) -> Terms:
+    """g and -g."""
     return [g.to(x[0].shape), -g.to(x[1].shape)]
 
 
 @one
 def multiply(site: Site, x: list[Term], y: Term, g: Term) -> Terms:
+    """g times the other operand."""
     return [(g * x[1]).to(x[0].shape), (g * x[0]).to(x[1].shape)]
 
 
 @one
 def divide(site: Site, x: list[Term], y: Term, g: Term) -> Terms:
+    """y = a / b: g / b, and -g y / b."""
     share = g / x[1]
     return [share.to(x[0].shape), -(share * y).to(x[1].shape)]
 
 
 @one
 def power(site: Site, x: list[Term], y: Term, g: Term) -> Terms:
+    """y = a^b: g b a^(b-1), and g y log a where a > 0."""
     base, exponent = x
     still = exponent.equals(0.0)  # a^0 is 1 everywhere, and 0 · 0^-1 is no number
     over = g * exponent * still.where(base.of(1.0), base ** (exponent - 1))
@@ -64,5 +69,6 @@ def extreme(site: Site, x: list[Term], y: Term, g: Term) -> Terms:
 
 @one
 def where(site: Site, x: list[Term], y: Term, g: Term) -> Terms:
+    """g where the condition holds, and where it does not."""
     zero = g.of(0.0)
     return [None, x[0].where(g, zero).to(x[1].shape), x[0].where(zero, g).to(x[2].shape)]

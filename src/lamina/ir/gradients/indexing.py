@@ -34,12 +34,14 @@ def gather(site: Site, x: list[Term], y: Term, g: Term) -> Terms:
 
 @one
 def gather_elements(site: Site, x: list[Term], y: Term, g: Term) -> Terms:
+    """g added at the indices."""
     sums = g.zeros(x[0].shape)
     return [sums.emit("scatter_elements", x[1], g, axis=site.attributes["axis"], reduction="add"), None]
 
 
 @one
 def gather_nd(site: Site, x: list[Term], y: Term, g: Term) -> Terms:
+    """g added at the places."""
     value, indices = x
     batch = site.attributes["batch"]
     if batch:  # the batch's own places become part of the index

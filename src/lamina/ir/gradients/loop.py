@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 def scan(
     b: Builder, site: Site, inputs: list[Value], outputs: list[Value], given: list[Value | None]
 ) -> list[Value | None]:
+    """Of initial states, sequences and captured values."""
     from lamina.ir.backward import backward, replay
 
     body: Network = site.attributes["body"]

@@ -21,21 +21,25 @@ Terms = list["Term | None"]
 
 @one
 def reshape(site: Site, x: list[Term], y: Term, g: Term) -> Terms:
+    """Of every view: g in the input's shape."""
     return [g.reshape(x[0].shape)]
 
 
 @one
 def cast(site: Site, x: list[Term], y: Term, g: Term) -> Terms:
+    """g as the input's type."""
     return [g.emit("cast", element=x[0].value.type.element)]
 
 
 @one
 def transpose(site: Site, x: list[Term], y: Term, g: Term) -> Terms:
+    """g in the inverse order."""
     return [g.transpose([int(axis) for axis in np.argsort(site.attributes["order"])])]
 
 
 @one
 def concatenate(site: Site, x: list[Term], y: Term, g: Term) -> Terms:
+    """g cut apart."""
     axis, rank = site.attributes["axis"], len(g.shape)
     found: Terms = []
     start = 0
@@ -79,6 +83,7 @@ def _turned(g: Term, axes: list[int]) -> Term:
 
 @one
 def pad(site: Site, x: list[Term], y: Term, g: Term) -> Terms:
+    """g inside; the border is added to what it showed."""
     from lamina.ir.operators.move import padded_places
 
     a, shape = site.attributes, x[0].shape
@@ -102,11 +107,13 @@ def added(g: Term, places: Array, axis: int, size: int) -> Term:
 
 @one
 def expand(site: Site, x: list[Term], y: Term, g: Term) -> Terms:
+    """g summed over what was repeated."""
     return [g.to(x[0].shape)]
 
 
 @one
 def tile(site: Site, x: list[Term], y: Term, g: Term) -> Terms:
+    """g summed over the repeats."""
     shape = x[0].shape
     split = [part for pair in zip(site.attributes["repeats"], shape, strict=True) for part in pair]
     return [g.reshape(split).sum(range(0, 2 * len(shape), 2))] if shape else [g]

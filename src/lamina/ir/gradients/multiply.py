@@ -22,6 +22,7 @@ WINDOW = ("stride", "padding", "dilation", "groups")
 
 @one
 def linear(site: Site, x: list[Term], y: Term, g: Term) -> Terms:
+    """Of x, w and the bias."""
     value, w = x[:2]
     flat = len(value.shape) == 2
     rows, given = (value, g) if flat else (value.reshape((-1, w.shape[1])), g.reshape((-1, w.shape[0])))
@@ -31,12 +32,14 @@ def linear(site: Site, x: list[Term], y: Term, g: Term) -> Terms:
 
 @one
 def matmul(site: Site, x: list[Term], y: Term, g: Term) -> Terms:
+    """Of both operands, summed over broadcast batch axes."""
     a, b = x
     return [g.emit("matmul", b.swapped()).to(a.shape), a.swapped().emit("matmul", g).to(b.shape)]
 
 
 @one
 def conv2d(site: Site, x: list[Term], y: Term, g: Term) -> Terms:
+    """Of x, w and the bias."""
     value, w = x[:2]
     a = {name: site.attributes[name] for name in WINDOW}
     extra = []
@@ -50,6 +53,7 @@ def conv2d(site: Site, x: list[Term], y: Term, g: Term) -> Terms:
 
 @one
 def conv_transpose2d(site: Site, x: list[Term], y: Term, g: Term) -> Terms:
+    """Of x, w and the bias."""
     value, w = x[:2]
     a = {name: site.attributes[name] for name in WINDOW}
     back = g.emit("conv2d", w, **a).first(value.shape)

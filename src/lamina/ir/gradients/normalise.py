@@ -24,6 +24,7 @@ Terms = list["Term | None"]
 
 @one
 def batch_norm(site: Site, x: list[Term], y: Term, g: Term) -> Terms:
+    """Of all five operands."""
     value, *others = x
     channels = value.shape[1]
     along = (1, channels, *[1] * (len(value.shape) - 2))
@@ -40,6 +41,7 @@ def batch_norm(site: Site, x: list[Term], y: Term, g: Term) -> Terms:
 
 @one
 def layer_norm(site: Site, x: list[Term], y: Term, g: Term) -> Terms:
+    """Of x, and of scale and bias where they are given."""
     value = x[0]
     first = site.attributes["axis"] % len(value.shape)
     axes, others = range(first, len(value.shape)), range(first)
@@ -53,6 +55,7 @@ def layer_norm(site: Site, x: list[Term], y: Term, g: Term) -> Terms:
 
 @one
 def lrn(site: Site, x: list[Term], y: Term, g: Term) -> Terms:
+    """The window turned round brings back what each channel gave to its neighbours."""
     value, a = x[0], site.attributes
     n, channels = value.shape[:2]
     place = np.arange(channels)
@@ -78,9 +81,11 @@ def _axis(site: Site) -> list[int]:
 
 @one
 def softmax(site: Site, x: list[Term], y: Term, g: Term) -> Terms:
+    """y (g - sum g y)."""
     return [y * (g - (g * y).sum(_axis(site), keep=True))]
 
 
 @one
 def log_softmax(site: Site, x: list[Term], y: Term, g: Term) -> Terms:
+    """g - e^y sum g."""
     return [g - y.emit("exp") * g.sum(_axis(site), keep=True)]

@@ -22,12 +22,14 @@ WINDOW = ("kernel", "stride", "padding", "dilation")
 
 @one
 def max_pool2d(site: Site, x: list[Term], y: Term, g: Term) -> Terms:
+    """g added where the maxima were found."""
     attributes = {name: site.attributes[name] for name in WINDOW}
     return [_back(x[0], x[0].emit_all("max_pool2d_switches", **attributes)[1], g)]
 
 
 @several
 def max_pool2d_switches(site: Site, x: list[Term], y: list[Term], g: list[Term | None]) -> Terms:
+    """g of the values, added at the switches."""
     return [None if g[0] is None else _back(x[0], y[1], g[0])]
 
 
@@ -40,6 +42,7 @@ def _back(x: Term, switches: Term, g: Term) -> Term:
 
 @one
 def max_unpool2d(site: Site, x: list[Term], y: Term, g: Term) -> Terms:
+    """g read at the switches."""
     n, c, h, w = g.shape
     at = x[1].reshape((n, c, -1))
     return [g.reshape((n, c, h * w)).emit("gather_elements", at, axis=2).reshape(x[0].shape), None]
@@ -47,6 +50,7 @@ def max_unpool2d(site: Site, x: list[Term], y: Term, g: Term) -> Terms:
 
 @one
 def average_pool2d(site: Site, x: list[Term], y: Term, g: Term) -> Terms:
+    """Each number of a window gets g / count."""
     from lamina.ir.operators.pooling import divisors
 
     a, (_, channels, *size) = site.attributes, x[0].shape

@@ -25,11 +25,13 @@ def _kept(site: Site, term: Term) -> Term:
 
 @one
 def sum_(site: Site, x: list[Term], y: Term, g: Term) -> Terms:
+    """g everywhere."""
     return [_kept(site, g).expand(x[0].shape)]
 
 
 @one
 def mean(site: Site, x: list[Term], y: Term, g: Term) -> Terms:
+    """g / count everywhere."""
     count = size_of(x[0].shape, site.attributes["axes"])
     return [(_kept(site, g) * (1 / count)).expand(x[0].shape)]
 
@@ -43,6 +45,7 @@ def extreme(site: Site, x: list[Term], y: Term, g: Term) -> Terms:
 
 @one
 def product(site: Site, x: list[Term], y: Term, g: Term) -> Terms:
+    """g times the product of the others."""
     axes, value = site.attributes["axes"], x[0]
     zero = value.equals(0.0)
     safe = zero.where(value.of(1.0), value)
@@ -53,12 +56,14 @@ def product(site: Site, x: list[Term], y: Term, g: Term) -> Terms:
 
 @one
 def cumulative_sum(site: Site, x: list[Term], y: Term, g: Term) -> Terms:
+    """The running sum of g from the other end."""
     a = site.attributes
     return [g.emit("cumulative_sum", axis=a["axis"], exclusive=a["exclusive"], reverse=not a["reverse"])]
 
 
 @several
 def top_k(site: Site, x: list[Term], y: list[Term], g: list[Term | None]) -> Terms:
+    """g at the places that were chosen."""
     if g[0] is None:
         return [None]
     return [g[0].zeros(x[0].shape).emit("scatter_elements", y[1], g[0], axis=site.attributes["axis"])]
