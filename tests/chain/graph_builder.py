@@ -138,7 +138,8 @@ class Graph:
         """int32 at the scale of the sums, of about their size."""
         from lamina.ir.operators.multiply import bias_scale
 
-        element = Integer(bits=32, scale=bias_scale(_stored(x), _stored(w)), axis=_stored(w).axis and 0)
+        bits = 32 if self.builder.outside is None else 31  # in a body sums are proved by types alone
+        element = Integer(bits=bits, scale=bias_scale(_stored(x), _stored(w)), axis=_stored(w).axis and 0)
         reach = min(_stored(x).high * _stored(w).high * 2, 2**26)
         return self.constant("bias", np.rint(self.rng.normal(size=k) * reach), element)
 

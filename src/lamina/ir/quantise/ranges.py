@@ -24,7 +24,7 @@ from lamina.ir.types import Integer
 
 METHODS = ("min_max", "percentile", "mse", "kl")
 FORMS = ("power_of_two", "float")
-DRAWN = 64  # candidates of mse in the float form: ends at 1, 63/64, ... of their place
+DRAWN = [2.0 ** (-step / 16) for step in range(96)]  # candidates of mse in the float form: ends at these shares
 EXPONENTS = 5  # candidates in the power_of_two form
 SMOOTHING = 1e-6  # probability of an integer that no number became, in kl
 LEAST_SCALE = 2.0**-100
@@ -67,8 +67,7 @@ def ends(spread: Spread, bits: int, rule: Rule) -> tuple[float, float]:
     if rule.form == "power_of_two" or not spread.counts.any():
         return low, high
     if rule.method == "mse":
-        shares = [f / DRAWN for f in range(DRAWN, DRAWN // 8, -1)]
-        return min(((low * f, high * f) for f in shares), key=lambda e: error(spread, _affine(e[0], e[1], bits)))
+        return min(((low * f, high * f) for f in DRAWN), key=lambda e: error(spread, _affine(e[0], e[1], bits)))
     if rule.method == "kl":
         largest = threshold(spread, 1 << (bits - 1 if low < 0 else bits))
         return max(low, -largest), min(high, largest)
@@ -167,7 +166,7 @@ def weight(
         choices = [scales * 0.5**step for step in range(EXPONENTS)]
         smallest = np.array([power_above(s) for s in least])
     else:
-        choices = [whole * (f / DRAWN) for f in range(DRAWN, DRAWN // 4, -1)]
+        choices = [whole * f for f in DRAWN[:48]]
         smallest = least
     if rule.method == "min_max":
         choices = choices[:1]
