@@ -94,3 +94,17 @@ def test_diff_draws_inputs_where_no_data_set_fits(tmp_path):
     other = lamina("diff", tmp_path / "a.lamina", tmp_path / "b.lamina", "--json")
     told = json.loads(other.stdout)
     assert (other.returncode, told["layer"], told["index"], told["differing"]) == (1, "y", [0, 1], 1)
+
+
+def test_a_file_is_quantised_and_costed_in_training(tmp_path):
+    lowered = lamina("lower", "lenet5", "--out", tmp_path / "net.lamina")
+    assert lowered.returncode == 0, lowered.stderr
+    done = lamina("quantise", tmp_path / "net.lamina", "--out", tmp_path / "int8.lamina", "--method", "mse", "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["layers"]
+    same = lamina("diff", tmp_path / "int8.lamina", tmp_path / "int8.lamina", "--json")
+    assert json.loads(same.stdout)["equal"] is True
+    step = lamina("cost", tmp_path / "net.lamina", "--on", "systolic", "--mode", "training", "--json")
+    assert json.loads(step.stdout)["network"]["macs"] == 3 * 416_520 - 117_600  # no gradient goes to the pixels
+    refused = lamina("cost", "lenet5", "--mode", "train")
+    assert (refused.returncode, "did you mean 'training'" in refused.stderr) == (2, True)

@@ -8,6 +8,7 @@ from lamina.api import sources
 from lamina.api.runs import data_set
 from lamina.api.sources import Shapes, Values
 from lamina.core.errors import BadInput, unknown
+from lamina.core.progress import say
 from lamina.core.seeds import numpy_generator
 from lamina.ir.network import Array, Network
 from lamina.ir.types import Float
@@ -55,12 +56,15 @@ def cost(
     batch: int | None = None,
     bits: int | None = None,
     allow_partial: bool = False,
+    mode: str = "inference",
     shapes: Shapes | None = None,
     values: Values | None = None,
 ) -> Any:
     """The table of what `source` costs on each of `machines`; prints as text, `.to_json()` is INTERFACE section 2.
 
     Where the network carries no word length (float), its layers are costed at `bits` (default 8) and the table says so.
+    `mode="training"` costs one step of training: forward, backward and update by plain gradient descent, of cross
+    entropy where the result is one row of scores an example, of the mean squared error elsewhere.
     Left out, the batch is the source's own; and without `machines` three are asked, whose coverage is told where they
     cannot run a layer.
     """
@@ -69,9 +73,22 @@ def cost(
     network = sources.network(source, shapes=shapes, values=values)
     if batch is not None:
         network = network.with_batch(batch)
+    if mode == "training":
+        network = training_step(network)
+    elif mode != "inference":
+        raise unknown("mode", mode, ("inference", "training"))
     names = registry.split_list(machines) if isinstance(machines, str) else list(machines or DEFAULT_MACHINES)
     partial = allow_partial or machines is None
     return table.cost(network, [registry.find(n) for n in names], bits=bits, allow_partial=partial)
+
+
+def training_step(network: Network) -> Network:
+    """One step of training `network` by gradient descent, the loss chosen by the result's axes."""
+    from lamina.ir.training import training
+
+    first = network.types[next(iter(network.outputs.values()))]
+    loss = "cross_entropy" if len(first.shape) == 2 and first.shape[1] > 1 else "mean_squared_error"
+    return training(network, loss=loss, optimiser="sgd", learning_rate=0.01, output=next(iter(network.outputs)))
 
 
 def emulate(source: "str | Path | Network", machine: str, *, data: str = "digits", limit: int = 1000) -> Any:
@@ -99,6 +116,41 @@ def _refuse_training_pictures(run: Path, data: Any) -> None:
         from lamina.data._overlap import check_tested_on
 
         check_tested_on(data, trained_on=name)
+
+
+def quantise_network(
+    source: "str | Path | Network",
+    *,
+    out: Path | str | None = None,
+    data: Any = None,
+    calibration: int = 100,
+    shapes: Shapes | None = None,
+    values: Values | None = None,
+    **settings: Any,
+) -> Any:
+    """(integer network, report) of any float network, calibrated on training examples of `data`; see `ir.quantise`.
+
+    Without data whose examples fit, `calibration` inputs are drawn, and the ranges are those of the draw. `out` (.lamina)
+    is written.
+    """
+    from lamina.ir import store
+    from lamina.ir.quantise import quantise
+
+    network = sources.network(source, shapes=shapes, values=values)
+    if data is None and not _takes_digits(network):
+        say("no data set was named: ranges are those of inputs drawn at random, which real inputs may leave")
+        inputs = [drawn(network, seed) for seed in range(calibration)]
+    else:
+        chosen = data_set("digits" if data is None else data) if data is None or isinstance(data, str) else data
+        given, _ = examples(network, chosen, calibration, split="train")
+        inputs = [{name: array[i : i + 1] for name, array in given.items()} for i in range(calibration)]
+    integer, report = quantise(network, inputs, **settings)
+    if out is not None:
+        path = Path(out)
+        if path.suffix != ".lamina":
+            raise BadInput(f"--out {path}: the file's name ends in .lamina")
+        store.save([integer], path)
+    return integer, report
 
 
 def write(
@@ -136,12 +188,15 @@ def diff(
     network = first.network or second.network
     if network is None:
         raise BadInput("neither side is a network: one of the two must be a SOURCE")
-    pictures = next(iter(network.inputs.values())).shape[1:] == (1, 28, 28) and len(network.inputs) == 1
-    if data is not None or pictures:
+    if data is not None or _takes_digits(network):
         inputs, _ = examples(network, data_set(data or "digits"), limit)
     else:
         inputs = drawn(network, seed)
     return links.compare(first, second, inputs)
+
+
+def _takes_digits(network: Network) -> bool:
+    return [type_.shape[1:] for type_ in network.inputs.values()] == [(1, 28, 28)]
 
 
 def drawn(network: Network, seed: int) -> dict[str, Array]:
@@ -158,13 +213,13 @@ def drawn(network: Network, seed: int) -> dict[str, Array]:
     return found
 
 
-def examples(network: Network, data: Any, limit: int) -> tuple[dict[str, Array], Array]:
-    """Test inputs of the data set `data` by the network's input name, and their labels."""
-    split = data.test
+def examples(network: Network, data: Any, limit: int, *, split: str = "test") -> tuple[dict[str, Array], Array]:
+    """Inputs of the data set `data` by the network's input name, and their labels."""
+    part = getattr(data, split)
     name, type_ = next(iter(network.inputs.items()))
-    x = split.inputs[:limit].numpy()
+    x = part.inputs[:limit].numpy()
     if len(network.inputs) != 1 or x.shape[1:] != type_.shape[1:]:
         raise BadInput(
             f"data set {data.name!r} has inputs of shape {list(x.shape[1:])}, the network takes {list(type_.shape[1:])}"
         )
-    return {name: x}, split.labels[:limit].numpy()
+    return {name: x}, part.labels[:limit].numpy()

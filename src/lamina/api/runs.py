@@ -13,6 +13,7 @@ from lamina.core.configuration import replace
 from lamina.core.errors import BadInput, unknown
 from lamina.core.progress import say
 from lamina.core.run_folder import RunFolder, open_run
+from lamina.ir.network import Network
 
 if TYPE_CHECKING:
     from torch import nn
@@ -218,7 +219,7 @@ def _number(value: str | float | None, unit: str, what: str) -> float | None:
 
 
 def quantise(
-    source: "Path | str | nn.Module",
+    source: "Path | str | Network | nn.Module",
     data: Any = None,
     *,
     out: Path | str | None = None,
@@ -226,11 +227,21 @@ def quantise(
     scales: str = "power_of_two",
     per_channel: bool = False,
     calibration: int = 500,
+    **settings: Any,
 ) -> Any:
     """An integer network. A module and its data give (module, report); a run folder gives a run that has one.
 
-    The grids are chosen on the first `calibration` training examples.
+    The grids are chosen on the first `calibration` training examples. A network or a file of one gives (network,
+    report), the network written to `out`; `settings` are then those of `ir.quantise`: method, weight_bits, state_bits,
+    mixed, functions, shapes, values.
     """
+    if isinstance(source, Network) or (isinstance(source, str | Path) and Path(source).suffix in sources.READERS):
+        from lamina.api.networks import quantise_network
+
+        own: dict[str, Any] = {"bits": bits, "scales": scales, "per_channel": per_channel, "calibration": calibration}
+        return quantise_network(source, out=out, data=data, **own, **settings)
+    for name in settings:
+        raise BadInput(f"{name} is for networks in files: {source} is quantised with bits, scales and per_channel")
     from lamina.compression.quantise import Config, quantise
 
     config = Config(bits=bits, scales=scales, per_channel=per_channel)  # type: ignore[arg-type]

@@ -40,12 +40,13 @@ def cost(
     allow_partial: Annotated[
         bool, typer.Option("--allow-partial", help="Layers a machine cannot run: say so.")
     ] = False,
+    mode: Annotated[str, typer.Option("--mode", help="inference, or training: one step.")] = "inference",
     shape: Shape = None,
     value: Value = None,
 ) -> Any:
     """What the network costs on each machine: latency, energy, area, bytes."""
     closed: dict[str, Any] = {"shapes": shapes(shape), "values": values(value)}
-    return lamina.cost(source, on, batch=batch, bits=bits, allow_partial=allow_partial, **closed)
+    return lamina.cost(source, on, batch=batch, bits=bits, allow_partial=allow_partial, mode=mode, **closed)
 
 
 def emulate(

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import typer
 
 import lamina
+from lamina.cli._closing import Shape, Value, shapes, values
 from lamina.cli._verb import verb
 
 Out = Annotated[Path | None, typer.Option("--out", help="The run folder; default runs/NAME.", metavar="DIR")]
@@ -57,14 +58,27 @@ def compress(
 
 
 def quantise(
-    run: Run,
-    out: Out = None,
-    bits: Annotated[int, typer.Option("--bits", help="Of weights and activations, 2 to 8.")] = 8,
+    source: Annotated[Path, typer.Argument(help="A run folder, or a file with a network.", metavar="RUN|FILE")],
+    out: Annotated[Path | None, typer.Option("--out", help="A run folder; for a file FILE.lamina.")] = None,
+    bits: Annotated[int, typer.Option("--bits", help="Of weights and activations, 2 to 8; in files to 16.")] = 8,
     scales: Annotated[str, typer.Option("--scales", help="power_of_two or float.")] = "power_of_two",
     per_channel: Annotated[bool, typer.Option("--per-channel", help="A weight scale per output channel.")] = False,
+    method: Annotated[str | None, typer.Option("--method", help="min_max, percentile, mse or kl (files).")] = None,
+    state_bits: Annotated[int | None, typer.Option("--state-bits", help="Of recurrent cells (files).")] = None,
+    data: Annotated[str | None, typer.Option("--data", help="To calibrate on; else a draw (files).")] = None,
+    shape: Shape = None,
+    value: Value = None,
 ) -> Any:
-    """An integer network from a trained run."""
-    return lamina.quantise(run, out=out, bits=bits, scales=scales, per_channel=per_channel)
+    """An integer network from a trained run, or from a file of any format."""
+    asked: dict[str, Any] = {
+        "method": method,
+        "state_bits": state_bits,
+        "shapes": shapes(shape),
+        "values": values(value),
+    }
+    given = {name: found for name, found in asked.items() if found}
+    found = lamina.quantise(source, data, out=out, bits=bits, scales=scales, per_channel=per_channel, **given)
+    return found[1] if isinstance(found, tuple) else found
 
 
 def report(run: Run) -> Any:

@@ -14,7 +14,7 @@ from lamina.hw.cost import Cost, Result, settled, times
 from lamina.hw.machine import Machine
 from lamina.ir.layer import Layer
 from lamina.ir.network import Network
-from lamina.ir.types import Float
+from lamina.ir.types import BOOL, INDEX, Float
 
 SCHEMA = 1
 DEFAULT_BITS = 8
@@ -93,7 +93,8 @@ def cost(
 def words(network: Network, bits: int | None) -> tuple[list[Layer], int, str]:
     """The layers of `network` with their word length, that length, and a note where it was not the network's own."""
     layers = network.layers()
-    own = [t.element.bits for o in network.operations for t in o.outputs.values() if not isinstance(t.element, Float)]
+    elements = [t.element for o in network.operations for t in o.outputs.values()]
+    own = [e.bits for e in elements if not isinstance(e, Float) and e not in (BOOL, INDEX)]  # places are no words
     if own:
         if bits is not None and bits != max(own):
             raise BadInput(
