@@ -130,8 +130,8 @@ def quantise_network(
 ) -> Any:
     """(integer network, report) of any float network, calibrated on training examples of `data`; see `ir.quantise`.
 
-    Without data whose examples fit, `calibration` inputs are drawn, and the ranges are those of the draw. `out` (.lamina)
-    is written.
+    Without data whose examples fit, `calibration` inputs are drawn, and the ranges are those of the draw. A network is
+    written to `out` (.lamina).
     """
     from lamina.ir import store
     from lamina.ir.quantise import quantise
