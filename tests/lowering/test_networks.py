@@ -89,14 +89,14 @@ def test_players_become_networks():
 
 def test_resnet50_is_lowered_in_seconds_and_its_nests_read_in_milliseconds():
     module = built(ENTRIES["resnet50"].full)
-    start = time.perf_counter()
+    start = time.process_time()  # of this process alone: other work on the machine does not count
     network = lower(module, input_shape=(1, 3, 224, 224))
-    lowered = time.perf_counter() - start
+    lowered = time.process_time() - start
     network.layers()
     durations = []
     for _ in range(5):
-        start = time.perf_counter()
+        start = time.process_time()
         network.layers()
-        durations.append(time.perf_counter() - start)
+        durations.append(time.process_time() - start)
     assert lowered < 5
     assert np.min(durations) < 0.010

@@ -5,8 +5,8 @@
     Ref        a tensor made before: name, shape, torch's element type
 
 Two readers make it: `of_export` from a live `ExportedProgram`, `pt2` from a file. Operators that write into their
-argument (`relu_`) are calls of the same operator without the underscore; that is right where nothing else sees that
-memory, and elsewhere the program is made functional by torch first.
+argument (`relu_`) become calls of the same operator without the underscore; that is right where nothing else sees that
+memory, and elsewhere a live program is made functional by torch first.
 """
 
 import warnings
@@ -62,10 +62,18 @@ def refs(argument: Any) -> Iterator[Ref]:
 
 def of_export(program: torch.export.ExportedProgram) -> Program:
     """The data of a live program; raises `Unsupported` where it keeps state in a buffer."""
-    if not _writes_alone(program):
+    made = _read(program)
+    if made is None:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # torch calls what it deprecates itself
-            program = program.run_decompositions({})
+            made = _read(program.run_decompositions({}))
+    if made is None:
+        raise Unsupported("the module writes into parts of values in a way that torch cannot undo: write new values")
+    return made
+
+
+def _read(program: torch.export.ExportedProgram) -> Program | None:
+    """None where the program writes into memory that others see."""
     signature = program.graph_signature
     if signature.buffers_to_mutate:
         names = ", ".join(map(repr, signature.buffers_to_mutate.values()))
@@ -95,7 +103,10 @@ def of_export(program: torch.export.ExportedProgram) -> Program:
             outputs = dict(zip(output_names(_form(program.call_spec.out_spec)), results, strict=True))
         else:
             raise Unsupported(f"the module calls {node.target} ({node.op}), which has no rule")
-    return Program(stored=stored, inputs=inputs, calls=calls, outputs=outputs)
+    functional = in_place(calls, outputs, stored)
+    if functional is None:
+        return None
+    return Program(stored=stored, inputs=inputs, calls=functional[0], outputs=functional[1])
 
 
 def _call(node: torch.fx.Node, known: dict[torch.fx.Node, Any]) -> Call:
@@ -110,12 +121,13 @@ def _call(node: torch.fx.Node, known: dict[torch.fx.Node, Any]) -> Call:
     known[node] = results if several else next(iter(results), None)
     if not hasattr(node.target, "_schema"):
         raise Unsupported(f"{node.target} at {layer_name(node)!r} has no rule: only torch's operators have")
-    target, arguments = str(node.target), bound(node, known)
-    if node.target._schema.is_mutable and "_." in target:
-        target = target.replace("_.", ".", 1)
-        written = next(iter(node.args))
-        known[written] = known[node]
-    return Call(target=target, arguments=arguments, results=results, several=several, path=layer_name(node))
+    return Call(
+        target=str(node.target),
+        arguments=bound(node, known),
+        results=results,
+        several=several,
+        path=layer_name(node),
+    )
 
 
 def _ref(name: str, value: Any) -> Ref | None:
@@ -142,31 +154,65 @@ def layer_name(node: torch.fx.Node) -> str:
     return stack[-1][0] if stack and stack[-1][0] else node.name
 
 
-def _writes_alone(program: torch.export.ExportedProgram) -> bool:
-    """Whether every operator that writes into its argument writes into memory that nothing else reads afterwards."""
-    nodes = list(program.graph.nodes)
-    stored = {n.name for n in nodes if n.op == "placeholder"} - set(program.graph_signature.user_inputs)
-    groups = {node: _memory(node) for node in nodes}
-    for i, node in enumerate(nodes):
-        schema = getattr(node.target, "_schema", None)
-        if schema is None or not schema.is_mutable:
-            continue
-        target, memory = node.args[0], groups[node.args[0]]
-        others = {n for n in nodes[:i] if groups[n] & memory and n is not target}
-        if target.name in stored or str(node.target).count("_.") != 1 or any(n.name in stored for n in others):
-            return False
-        if any(set(later.all_input_nodes) & others for later in nodes[i + 1 :]):
-            return False
-    return True
+def schema_of(target: str) -> Any:
+    """torch's own description of an operator that has a rule; None for others."""
+    namespace, _, rest = target.partition(".")
+    name, _, overload = rest.partition(".")
+    if namespace not in ("aten", "lamina"):
+        return None
+    packet = getattr(getattr(torch.ops, namespace), name, None)
+    return getattr(getattr(packet, overload, None), "_schema", None)
 
 
-def _memory(node: torch.fx.Node) -> set[int]:
-    """The storages behind a node's value; dropout in evaluation mode hands its input on."""
-    if "dropout" in str(node.target) and node.args:
-        return _memory(node.args[0])
-    value = node.meta.get("val")
-    tensors = value if isinstance(value, list | tuple) else [value]
-    return {t.untyped_storage()._cdata for t in tensors if isinstance(t, torch.Tensor)}
+_HANDED_ON = ("dropout", "aten.type_as", "aten.broadcast_tensors", "aten.expand_as", "aten.reshape_as")
+
+
+def in_place(
+    calls: Sequence[Call], outputs: Mapping[str, Ref | None], stored: Mapping[str, Any]
+) -> tuple[list[Call], dict[str, Ref | None]] | None:
+    """The program with every operator that writes into its argument as the operator that does not.
+
+    Later readers of the argument get the result. None where other names see the same memory and are read afterwards, or
+    where a stored tensor is written to: then this would change what the program computes.
+    """
+    last = {ref.name: i for i, call in enumerate(calls) for ref in refs([*call.arguments.values()])}
+    last.update((ref.name, len(calls)) for ref in outputs.values() if ref is not None)
+    memory: dict[str, str] = {}  # a tensor -> the first one that had its memory
+    now: dict[str, Ref] = {}  # a tensor that was written to -> what holds its value
+    functional = []
+    for i, call in enumerate(calls):
+        schema, first = schema_of(call.target), next(refs([*call.arguments.values()]), None)
+        writes = schema is not None and schema.is_mutable
+        shares = schema is not None and any(r.alias_info for r in schema.returns)
+        target = call.target
+        if first is not None and (shares or writes or any(part in target for part in _HANDED_ON)):
+            root = memory.setdefault(first.name, first.name)
+            memory.update((ref.name, root) for ref in call.results)
+        arguments = {name: _replaced(argument, now) for name, argument in call.arguments.items()}
+        if writes:
+            if first is None or not call.results or target.count("_.") != 1:
+                return None
+            target, holder = target.replace("_.", ".", 1), now.get(first.name, first).name
+            same = _holding(now, holder)
+            beside = {name for name, of in memory.items() if of == root} - same - {call.results[0].name}
+            if root in stored or any(last.get(name, -1) > i for name in beside):
+                return None
+            now.update((name, call.results[0]) for name in same)
+        functional.append(
+            Call(target=target, arguments=arguments, results=call.results, several=call.several, path=call.path)
+        )
+    return functional, {name: now.get(ref.name, ref) if ref else None for name, ref in outputs.items()}
+
+
+def _holding(now: Mapping[str, Ref], holder: str) -> set[str]:
+    """The names whose value is now that of `holder`."""
+    return {holder, *(name for name, ref in now.items() if ref.name == holder)}
+
+
+def _replaced(argument: Any, now: Mapping[str, Ref]) -> Any:
+    if isinstance(argument, Ref):
+        return now.get(argument.name, argument)
+    return [_replaced(part, now) for part in argument] if isinstance(argument, list | tuple) else argument
 
 
 Form = Any  # None for a tensor, a list of forms, or a dict of forms

@@ -6,15 +6,17 @@ operators.
 """
 
 from collections.abc import Callable, Sequence
+from math import prod
 from typing import Any
 
 import numpy as np
 import torch
 
-from lamina.core.errors import Unsupported
+from lamina.core.errors import BadInput, Unsupported
 from lamina.ir.build import Builder, Value
 from lamina.ir.types import BOOL, FLOAT32, INDEX, Element, Float, Type
 
+MOST_FILLED = 2**27  # numbers of a constant that is made, not stored
 Rule = Callable[..., Any]
 RULES: dict[str, Rule] = {}
 
@@ -150,7 +152,14 @@ def number(b: Builder, name: str, value: Any, element: Element) -> Value:
 
 def full(b: Builder, name: str, shape: Sequence[int], value: Any, element: Element) -> Value:
     """A constant filled with one number."""
+    bounded(name, prod(shape))
     return b.constant(name, np.full(tuple(shape), value), Type(shape=tuple(shape), element=element))
+
+
+def bounded(name: str, size: int) -> None:
+    """Raise for a constant that would fill the memory: a file may ask for any size."""
+    if size > MOST_FILLED:
+        raise BadInput(f"a constant of {size} numbers at {name!r}: at most {MOST_FILLED} are made")
 
 
 def weight(b: Builder, name: str, data: np.ndarray, like: Value) -> Value:

@@ -10,7 +10,7 @@ import numpy as np
 
 from lamina.ir.build import Builder, Value
 from lamina.ir.types import BOOL, FLOAT32, INDEX, Element
-from lamina.lowering.torch_rules._rule import element_of_dtype, full, number, rule
+from lamina.lowering.torch_rules._rule import bounded, element_of_dtype, full, number, rule
 
 
 def _of(value: Any) -> Element:
@@ -72,6 +72,7 @@ def scalar(b: Builder, name: str, s: Any, dtype: Any = None, **_: Any) -> Value:
 
 @rule("aten.arange", "aten.arange.start", "aten.arange.start_step")
 def arange(b: Builder, name: str, end: Any, start: Any = 0, step: Any = 1, dtype: Any = None, **_: Any) -> Value:
+    bounded(name, int((end - start) / step))
     whole = all(isinstance(v, int) for v in (start, end, step))
     element = element_of_dtype(dtype, INDEX if whole else FLOAT32)
     return b.constant(name, np.arange(start, end, step).astype(element.storage))
@@ -79,11 +80,13 @@ def arange(b: Builder, name: str, end: Any, start: Any = 0, step: Any = 1, dtype
 
 @rule("aten.linspace")
 def linspace(b: Builder, name: str, start: Any, end: Any, steps: int, dtype: Any = None, **_: Any) -> Value:
+    bounded(name, steps)
     return b.constant(name, np.linspace(start, end, steps).astype(element_of_dtype(dtype).storage))
 
 
 @rule("aten.eye", "aten.eye.m")
 def eye(b: Builder, name: str, n: int, m: int | None = None, dtype: Any = None, **_: Any) -> Value:
+    bounded(name, n * (m or n))
     return b.constant(name, np.eye(n, m, dtype=element_of_dtype(dtype).storage))
 
 
@@ -97,6 +100,7 @@ def _masked(b: Builder, name: str, x: Value, keep: np.ndarray) -> Any:
 
 def _triangle(x: Value, diagonal: int) -> np.ndarray:
     rows, columns = x.shape[-2:]
+    bounded("a triangle", rows * columns)
     return np.tri(rows, columns, diagonal).astype(bool)
 
 

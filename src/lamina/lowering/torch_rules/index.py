@@ -12,7 +12,7 @@ import numpy as np
 from lamina.core.errors import Unsupported
 from lamina.ir.build import Builder, Value
 from lamina.ir.types import BOOL, INDEX
-from lamina.lowering.torch_rules._rule import axis_of, cast, full, number, reshape, rule, transpose
+from lamina.lowering.torch_rules._rule import axis_of, bounded, cast, full, number, reshape, rule, transpose
 from lamina.lowering.torch_rules.shape import concatenate, expanded, part, stack
 
 
@@ -162,6 +162,7 @@ def fill(b: Builder, name: str, self: Value, value: Any) -> Any:
 def one_hot(b: Builder, name: str, self: Value, num_classes: int) -> Any:
     if num_classes < 1:
         raise Unsupported(f"one_hot at {name!r} without a number of classes: its size would depend on data")
+    bounded(name, num_classes)
     classes = b.constant(f"{name}.classes", np.arange(num_classes))
     column = reshape(b, f"{name}.column", self, (*self.shape, 1))
     return cast(b, name, b.emit("equal", [column, classes], name=f"{name}.equal"), INDEX)

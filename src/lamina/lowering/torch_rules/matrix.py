@@ -14,7 +14,7 @@ import numpy as np
 from lamina.core.errors import Unsupported
 from lamina.ir.build import Builder, Value
 from lamina.ir.types import BOOL
-from lamina.lowering.torch_rules._rule import number, operands, reshape, rule, transpose, weight
+from lamina.lowering.torch_rules._rule import bounded, number, operands, reshape, rule, transpose, weight
 from lamina.lowering.torch_rules.arithmetic import add
 
 
@@ -149,6 +149,7 @@ def attention(
     factor = 1 / sqrt(query.shape[-1]) if scale is None else scale
     scores = b.emit("multiply", [scores, number(b, f"{name}.scale", factor, element)], name=f"{name}.scaled")
     if is_causal:
+        bounded(name, query.shape[-2] * key.shape[-2])
         allowed = np.tri(query.shape[-2], key.shape[-2], dtype=bool)
         attn_mask = b.constant(f"{name}.causal", allowed)
     if attn_mask is not None and attn_mask.type.element == BOOL:

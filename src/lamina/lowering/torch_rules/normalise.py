@@ -102,6 +102,22 @@ def _per_channel(b: Builder, name: str, x: Value, weight: Value | None, bias: Va
     return x
 
 
+@rule("aten.native_group_norm")
+def group_norm_decomposed(
+    b: Builder, name: str, input: Value, weight: Value | None, bias: Value | None, group: int, eps: float, **_: Any
+) -> list[Value | None]:
+    return [group_norm(b, name, input, group, weight, bias, eps), None, None]
+
+
+@rule("aten._native_batch_norm_legit.no_stats")
+def instance_norm_decomposed(
+    b: Builder, name: str, input: Value, weight: Value | None, bias: Value | None, training: bool, eps: float, **_: Any
+) -> list[Value | None]:
+    if input.shape[0] != 1 or not training:
+        raise Unsupported(f"batch normalisation at {name!r} by the batch's own statistics: lower with running ones")
+    return [group_norm(b, name, input, input.shape[1], weight, bias, eps), None, None]
+
+
 @rule("aten.rms_norm")
 def rms_norm(
     b: Builder, name: str, input: Value, normalized_shape: Sequence[int], weight: Value | None, eps: float | None

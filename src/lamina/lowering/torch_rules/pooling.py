@@ -16,7 +16,7 @@ import numpy as np
 from lamina.core.errors import Unsupported
 from lamina.ir.build import Builder, Value
 from lamina.ir.types import Type
-from lamina.lowering.torch_rules._rule import number, pair, reshape, rule, transpose
+from lamina.lowering.torch_rules._rule import bounded, number, pair, reshape, rule, transpose
 from lamina.lowering.torch_rules.convolution import high, image
 
 Window = dict[str, Any]
@@ -169,6 +169,7 @@ def _averaged(b: Builder, name: str, x: Value, axis: int, count: int) -> Value:
     """The mean of each bin along `axis` (2 or 3), as a fully connected layer over that axis."""
     if x.shape[axis] == count:
         return x
+    bounded(name, count * x.shape[axis])
     matrix = np.zeros((count, x.shape[axis]))
     for row, (begin, end) in zip(matrix, _bins(x.shape[axis], count), strict=True):
         row[begin:end] = 1 / (end - begin)
