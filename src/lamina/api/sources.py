@@ -4,7 +4,7 @@
     FILE.lamina         text, weights beside it
     FILE.lmn            the packed file
     FILE.csv            a SCALE-Sim topology: shapes without weights
-    FILE.onnx, .keras   what other tools write, as data; nothing in them is executed
+    FILE.onnx, .keras   what other tools write, as data; nothing in them is executed; .pt2 of torch.export likewise
     FILE.prototxt, .t7  Caffe (a .caffemodel of the same name beside it) and Lua Torch
     a registered model  built with its defaults and lowered at its published input
 
@@ -120,6 +120,13 @@ def _torch7(path: Path, shapes: Shapes, values: Values) -> list[Network]:
     return [torch7_reader.read(path, shapes=shapes)]
 
 
+def _pt2(path: Path, shapes: Shapes, values: Values) -> list[Network]:
+    from lamina.lowering import pt2
+
+    _closed(path, shapes, values)
+    return pt2.read(path)
+
+
 READERS: dict[str, Reader] = {
     ".lamina": _lamina,
     ".lmn": _packed,
@@ -128,6 +135,7 @@ READERS: dict[str, Reader] = {
     ".keras": _keras,
     ".prototxt": _caffe,
     ".t7": _torch7,
+    ".pt2": _pt2,
 }
 
 
