@@ -10,6 +10,7 @@
 Shifts of negative numbers are arithmetic on every compiler that such code meets; the host test would show another.
 """
 
+from lamina.export._c_dots_helper import DOTS, DOTS2
 from lamina.export._c_text import fill
 
 HELPERS = {
@@ -278,6 +279,8 @@ static int64_t ${p}_power64(int64_t a, int64_t b)
     return (int64_t)result;
 }
 """,
+    "dots": DOTS,
+    "dots2": DOTS2,
     "clip32": """
 static int32_t ${p}_clip32(int32_t v, int32_t low, int32_t high)
 {

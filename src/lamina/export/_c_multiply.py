@@ -13,7 +13,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from lamina.export import _c_computed, _c_sparse
+from lamina.export import _c_computed, _c_dots, _c_dots_conv, _c_sparse
 from lamina.export._c_kernel import Kernel, Setting
 from lamina.export._c_lanes import Lanes, lanes
 from lamina.export._c_sums import Sums, packed_sums
@@ -142,6 +142,8 @@ $calls
 def conv2d(setting: Setting) -> Kernel:
     if any(array is None for array in setting.arrays[1:]):
         return _c_computed.conv2d(setting)
+    if (dots := _c_dots_conv.conv2d(setting)) is not None:
+        return dots
     x, y = setting.site.inputs[0], setting.site.outputs[0]
     arithmetic = packed_sums(setting)
     vector = lanes(arithmetic.acc, arithmetic.weights.dtype, setting.prefix)
@@ -198,6 +200,8 @@ def linear(setting: Setting) -> Kernel:
         return _c_computed.linear(setting)
     if setting.site.inputs[1].sparse and (sparse := _c_sparse.linear(setting)) is not None:
         return sparse
+    if (dots := _c_dots.linear(setting)) is not None:
+        return dots
     arithmetic = packed_sums(setting)
     if not isinstance(setting.site.inputs[0].element, Float):
         return _rows(setting, arithmetic)

@@ -19,6 +19,7 @@ from lamina.ir import integers as rules
 from lamina.ir.integers import Quantised
 from lamina.ir.network import Array
 
+_BELOW_ONE = 0.99
 _NARROW = 16  # results of up to so many bits are exact floats with room to spare
 
 
@@ -29,11 +30,15 @@ class Finish:
     helpers: tuple[str, ...] = ()
 
 
-def by_multiplier(m: NDArray[np.float32], y: Quantised, *, low: int, high: int, prefix: str) -> Finish:
-    """clip(rint((float)a m) + zero point), within low..high, with one m or one per channel."""
+def by_multiplier(m: NDArray[np.float32], y: Quantised, *, bits: int, low: int, high: int, prefix: str) -> Finish:
+    """clip(rint((float)a m) + zero point), within low..high, with one m or one per channel; a has `bits` bits."""
     table: dict[str, Array] = {} if (m == m[0]).all() else {"multiplier": m}
     factor = "multiplier[k]" if table else real(m[0])
-    expression, helpers = nearest(f"(float)a * {factor}", y, low=low, high=high, prefix=prefix)
+    if bits == 32 and y.bits <= _NARROW and m.max() < _BELOW_ONE:  # the product fits int32: compilers do eight at once
+        value = f"(int32_t)rintf((float)a * {factor}){plus(y.zero_point)}"
+        expression, helpers = clipped(value, y, width=32, low=low, high=high, prefix=prefix), ("clip32",)
+    else:
+        expression, helpers = nearest(f"(float)a * {factor}", y, low=low, high=high, prefix=prefix)
     return Finish(expression=expression, stored=table, helpers=helpers)
 
 

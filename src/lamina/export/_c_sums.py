@@ -113,7 +113,8 @@ def finish(setting: Setting) -> Finish:
     a = setting.site.attributes
     low, high = within(setting, y)
     if a["rounding"] == "float":
-        return by_multiplier(rules.multipliers(x, w, y), y, low=low, high=high, prefix=setting.prefix)
+        m = rules.multipliers(x, w, y)
+        return by_multiplier(m, y, bits=a["accumulator"], low=low, high=high, prefix=setting.prefix)
     return by_shift(
         shifts(setting.site),
         y,
