@@ -16,6 +16,9 @@ from lamina.lowering.onnx_rules._rule import Results, rule
 from lamina.lowering.onnx_rules.convolution import around, flat, spatial, two, window
 
 
+MOST_COUNTS = 2**26  # places times numbers of a window
+
+
 class Pool:
     """The windows of a pooling node: attributes for the operators, and sizes of the result."""
 
@@ -106,6 +109,8 @@ def average(node: Node, x: Tensor) -> Tensor:
         made = node.emit("average_pool2d", flat(node, x), **pool.attributes, include_padding=padded)
         return back(node, made, pool.axes)
     mean = _padded_mean(node, flat(node, x), pool)
+    if prod(mean.shape[2:]) * max(pool.kernel) > MOST_COUNTS:
+        raise Unsupported(f"an average whose windows are not all whole, at {list(mean.shape[2:])} places: too many")
     ratio = prod(pool.kernel) / np.maximum(pool.counts(padded), 1)
     return back(node, node.emit("multiply", mean, node.constant(ratio, x, name="counts")), pool.axes)
 
