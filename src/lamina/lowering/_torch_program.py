@@ -226,6 +226,19 @@ def _form(spec: Any) -> Form:
     return dict(zip(map(str, spec.context), parts, strict=True)) if spec.type is dict else parts
 
 
+def form_of(returned: Any) -> tuple[Form, list[Any]]:
+    """The form of what a module has returned, and its tensors in order."""
+    if isinstance(returned, dict):
+        parts = {str(key): form_of(value) for key, value in returned.items()}
+        return {key: form for key, (form, _) in parts.items()}, [t for _, found in parts.values() for t in found]
+    if isinstance(returned, list | tuple):
+        several = [form_of(value) for value in returned]
+        return [form for form, _ in several], [t for _, found in several for t in found]
+    if not isinstance(returned, torch.Tensor):
+        raise Unsupported(f"the module returns {type(returned).__name__}: tensors, tuples and dicts of them are read")
+    return None, [returned]
+
+
 def output_names(form: Form) -> list[str]:
     """A name for every tensor that a module returns: `output`, a dict's key, and the place in a tuple behind it."""
 

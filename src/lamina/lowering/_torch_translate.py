@@ -83,9 +83,8 @@ def _scan(b: Builder, begin: Call, body: Sequence[Call], end: Call, values: Valu
         following, outputs = ([_found(known, ref.name) for ref in end.arguments[k]] for k in ("states", "outputs"))
         return following, outputs
 
-    finals, stacked = b.scan(
-        begin.path, cell, states=states, sequences=sequences, reverse=bool(begin.arguments["reverse"])
-    )
+    name = "scan" if begin.path.startswith("scan_begin") else begin.path  # that of the call: outside of any module
+    finals, stacked = b.scan(name, cell, states=states, sequences=sequences, reverse=bool(begin.arguments["reverse"]))
     return [*finals, *stacked]
 
 

@@ -41,7 +41,7 @@ def read(path: Path) -> list[Network]:
 
     try:
         with zipfile.ZipFile(path) as archive:
-            return [_network(archive, name) for name in _models(archive)]
+            return [_network(archive, name, path.stem) for name in _models(archive)]
     except LaminaError as e:
         raise type(e)(f"{path}: {e}") from e
     except OSError as e:
@@ -67,7 +67,7 @@ def _bytes(archive: zipfile.ZipFile, name: str, most: int) -> bytes:
     return archive.read(entry)
 
 
-def _network(archive: zipfile.ZipFile, text: str) -> Network:
+def _network(archive: zipfile.ZipFile, text: str, stem: str) -> Network:
     root, _, file = text.rpartition("models/")
     name = file.removesuffix(".json")
     model = json.loads(_bytes(archive, text, int(MOST_TEXT)))
@@ -96,7 +96,11 @@ def _network(archive: zipfile.ZipFile, text: str) -> Network:
     functional = in_place([_call(node, refs) for node in graph["nodes"]], outputs, stored)
     if functional is None:
         raise Unsupported("the program writes into parts of values: save program.run_decompositions({}) instead")
-    return translate(Program(stored=stored, inputs=inputs, calls=functional[0], outputs=functional[1]), name, {})
+    return translate(
+        Program(stored=stored, inputs=inputs, calls=functional[0], outputs=functional[1]),
+        stem if name == "model" else name,
+        {},
+    )
 
 
 def _own(model: Mapping[str, Any]) -> list[bool]:

@@ -10,18 +10,19 @@ Names     operations are called after the module that makes them (`conv1`), cons
           (`conv1.weight`), inputs after the arguments of `forward`; a single result is called `output`.
 """
 
+import contextlib
 import copy
 import inspect
 import re
 import types
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import nn
 
-from lamina.core.errors import BadInput, LaminaError, one_line
+from lamina.core.errors import BadInput, LaminaError, Unsupported, one_line
 from lamina.ir import Network
 from lamina.lowering._torch_program import bound as bound
 from lamina.lowering._torch_program import layer_name as layer_name
@@ -49,8 +50,53 @@ def lower(
     positional, given = _examples(input_shape, inputs, "meta" if empty else "cpu")
     order = [*inspect.signature(module.forward).parameters]
     named = dict(sorted(given.items(), key=lambda item: order.index(item[0]) if item[0] in order else len(order)))
-    program = _export(module, positional, named)
-    return translate(of_export(program), name or _default_name(module), argument_names(module))
+    name = name or _default_name(module)
+    with _evaluating(module):
+        try:
+            program = _export(module, positional, named)
+        except Exception as refused:
+            return _replayed(module, positional, named, name, refused)
+    return translate(of_export(program), name, argument_names(module))
+
+
+def _export(module: nn.Module, positional: tuple[Any, ...], named: Mapping[str, Any]) -> torch.export.ExportedProgram:
+    return torch.export.export(module, positional, dict(named) or None)
+
+
+def _replayed(
+    module: nn.Module, positional: tuple[Any, ...], named: Mapping[str, Any], name: str, refused: Exception
+) -> Network:
+    """The network by recorded calls, of a module that torch.export refuses and that runs."""
+    given = ", ".join(_told(value) for value in (*positional, *named.values()))
+    text = f"{type(module).__name__} cannot be exported with input shape {given}: {one_line(refused)}"
+    try:
+        module(*positional, **named)
+    except Exception:  # it does not take these inputs, and the first error says why
+        raise BadInput(text) from refused
+    from lamina.lowering._torch_replay import replay
+
+    try:
+        return replay(module, positional, named, name, [*argument_names(module).values()])
+    except LaminaError as e:
+        raise Unsupported(f"{text}; its recorded calls do not help either: {e}") from refused
+
+
+@contextlib.contextmanager
+def _evaluating(module: nn.Module) -> Iterator[None]:
+    """Evaluation mode, no gradients, attention in its own operators; everything is put back."""
+    was_training = {part: part.training for part in module.modules()}
+    fast = torch.backends.mha.get_fastpath_enabled()
+    try:
+        module.eval()
+        torch.backends.mha.set_fastpath_enabled(False)
+        with torch.no_grad(), warnings.catch_warnings():
+            # recurrent layers set their list of weights anew, torch calls what it deprecates: not the user's doing
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        torch.backends.mha.set_fastpath_enabled(fast)
+        for part, training in was_training.items():
+            part.training = training
 
 
 def lower_all(
@@ -110,27 +156,6 @@ def _shape(shape: Any) -> tuple[int, ...]:
     if shape is None or not len(shape) or any(not isinstance(s, int) or s < 1 for s in shape):
         raise BadInput(f"input shape {shape!r}: positive sizes, batch first, are needed, such as (1, 1, 28, 28)")
     return tuple(shape)
-
-
-def _export(module: nn.Module, positional: tuple[Any, ...], named: Mapping[str, Any]) -> torch.export.ExportedProgram:
-    was_training = {part: part.training for part in module.modules()}
-    fast = torch.backends.mha.get_fastpath_enabled()
-    try:
-        module.eval()
-        torch.backends.mha.set_fastpath_enabled(False)  # it fuses attention into operators of its own
-        with torch.no_grad(), warnings.catch_warnings():
-            # recurrent layers set their list of weights anew, torch calls what it deprecates: not the user's doing
-            warnings.simplefilter("ignore")
-            return torch.export.export(module, positional, dict(named) or None)
-    except LaminaError:
-        raise
-    except Exception as e:
-        given = ", ".join(_told(value) for value in (*positional, *named.values()))
-        raise BadInput(f"{type(module).__name__} cannot be exported with input shape {given}: {one_line(e)}") from e
-    finally:
-        torch.backends.mha.set_fastpath_enabled(fast)
-        for part, training in was_training.items():
-            part.training = training
 
 
 def _told(value: Any) -> str:

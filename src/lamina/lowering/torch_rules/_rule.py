@@ -69,7 +69,7 @@ def reshape(b: Builder, name: str, x: Value, shape: Sequence[int]) -> Value:
         return x
     if shape and x.shape and shape[0] == x.shape[0]:
         shape = (0, *shape[1:])
-    made: Value = b.emit("reshape", [x], name=name, shape=shape)
+    made: Value = b.emit("reshape", [x], name=called(name, x), shape=shape)
     return made
 
 
@@ -77,8 +77,13 @@ def transpose(b: Builder, name: str, x: Value, order: Sequence[int]) -> Value:
     """Axes in another order; none where the order stays."""
     if tuple(order) == tuple(range(len(x.shape))):
         return x
-    made: Value = b.emit("transpose", [x], name=name, order=tuple(order))
+    made: Value = b.emit("transpose", [x], name=called(name, x), order=tuple(order))
     return made
+
+
+def called(name: str, x: Value) -> str:
+    """The name of what is made of `x`: weights in another form are still called after their parameter."""
+    return name if x.data is None else x.name
 
 
 def cast(b: Builder, name: str, x: Value, element: Element) -> Value:

@@ -42,7 +42,7 @@ def _convolve(
 ) -> Value:
     axes = len(w.shape) - 2
     if axes == 1:
-        w = reshape(b, f"{name}.kernel" if w.data is None else w.name, w, (*w.shape[:2], 1, w.shape[2]))
+        w = reshape(b, f"{name}.kernel", w, (*w.shape[:2], 1, w.shape[2]))
 
     def compute(seen: Value) -> Value:
         made: Value = b.emit(
@@ -80,7 +80,7 @@ def conv_transpose(
     axes = len(weight.shape) - 2
     w = weight
     if axes == 1:
-        w = reshape(b, f"{name}.kernel" if w.data is None else w.name, w, (*w.shape[:2], 1, w.shape[2]))
+        w = reshape(b, f"{name}.kernel", w, (*w.shape[:2], 1, w.shape[2]))
 
     def compute(seen: Value) -> Value:
         made: Value = b.emit(
