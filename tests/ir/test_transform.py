@@ -98,3 +98,15 @@ def test_a_network_without_integers_is_its_own_core() -> None:
     network = float_network(3, bits=32)
     assert str(integer_core(network)) == str(network)
     assert {type(t.element) for t in network.types.values()} == {Float}
+
+
+def test_a_slice_that_takes_a_whole_axis_takes_it_whole_in_every_batch() -> None:
+    cut = Operation(
+        operator="slice",
+        inputs=("x",),
+        outputs={"y": Type(shape=(1, 2))},
+        attributes={"starts": (0, 1), "stops": (1, 3), "steps": (1, 1)},
+    )
+    network = Network(name="n", inputs={"x": X}, constants={}, operations=(cut,), outputs={"y": "y"})
+    x = np.arange(12, dtype=np.float32).reshape(3, 4)
+    np.testing.assert_array_equal(network.run({"x": x})["y"], x[:, 1:3])

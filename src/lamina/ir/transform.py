@@ -1,12 +1,14 @@
 """From network to network: another batch, and the integer core without its float border."""
 
 from collections.abc import Mapping
+from typing import Any
 
 from lamina.core.errors import BadInput
 from lamina.ir.check import completed
 from lamina.ir.network import Network, Operation
 from lamina.ir.operators import operator
 from lamina.ir.operators._table import shapes_of
+from lamina.ir.operators.move import END
 from lamina.ir.types import Type
 
 
@@ -30,13 +32,15 @@ def inferred(network: Network, inputs: Mapping[str, Type]) -> Network:
     Raises `BadInput` where one does not.
     """
     types: dict[str, Type] = {**inputs, **{name: c.type for name, c in network.constants.items()}}
-    operations = []
+    before, operations = network.types, []
     for operation in network.operations:
         entry, attributes = operator(operation.operator), dict(operation.attributes)
         given = [types[name] for name in operation.inputs]
         body = attributes.get("body")
         if isinstance(body, Network):
             attributes["body"] = _body(body, given, int(str(attributes.get("sequences", 0))))
+        if operation.operator == "slice":
+            attributes["stops"] = _open_stops(attributes, before[operation.inputs[0]].shape)
         shapes = shapes_of(entry, [t.shape for t in given], completed(entry, attributes))
         results = {n: t.with_shape(shape) for (n, t), shape in zip(operation.outputs.items(), shapes, strict=True)}
         types.update(results)
@@ -44,6 +48,12 @@ def inferred(network: Network, inputs: Mapping[str, Type]) -> Network:
             Operation(operator=operation.operator, inputs=operation.inputs, outputs=results, attributes=attributes)
         )
     return network.replaced(inputs=dict(inputs), operations=tuple(operations))
+
+
+def _open_stops(attributes: Mapping[str, Any], shape: tuple[int, ...]) -> tuple[int, ...]:
+    """The stops of a slice; an axis that it takes whole, it takes whole at any size."""
+    parts = zip(attributes["starts"], attributes["stops"], attributes["steps"], shape, strict=True)
+    return tuple(END if (start, step) == (0, 1) and stop >= size else stop for start, stop, step, size in parts)
 
 
 def _body(body: Network, given: list[Type], sequences: int) -> Network:
