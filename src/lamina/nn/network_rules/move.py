@@ -21,8 +21,10 @@ def _view(name: str) -> Callable[[Sequence[Tensor], Site], Tensor]:
 
 
 def _slice(tensors: Sequence[Tensor], site: Site) -> Tensor:
-    x, a = tensors[0], site.attributes
+    x, a, declared = tensors[0], site.attributes, site.inputs[0].shape
     for axis, part in enumerate(map(slice, a["starts"], a["stops"], a["steps"])):
+        if (part.start, part.step) == (0, 1) and part.stop >= declared[axis]:
+            continue  # all of it, whatever size comes
         found = range(*part.indices(x.shape[axis]))
         whole = found.step == 1  # a view suffices
         x = x.narrow(axis, found.start, len(found)) if whole else x.index_select(axis, torch.tensor(found))
