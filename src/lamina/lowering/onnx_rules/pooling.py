@@ -15,7 +15,6 @@ from lamina.lowering._onnx_node import INT64, Node, Tensor
 from lamina.lowering.onnx_rules._rule import Results, rule
 from lamina.lowering.onnx_rules.convolution import around, flat, spatial, two, window
 
-
 MOST_COUNTS = 2**26  # places times numbers of a window
 
 

@@ -8,9 +8,8 @@ What depends on the input alone is one product over all steps before the scan. L
 its end a sequence keeps its state and gives 0. Gates come in ONNX's order; weights stay whole, their products are cut.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -23,14 +22,17 @@ from lamina.lowering.onnx_rules.shape import part
 GATES = {"RNN": 1, "GRU": 3, "LSTM": 4}
 DEFAULTS = {"RNN": ["Tanh"], "GRU": ["Sigmoid", "Tanh"], "LSTM": ["Sigmoid", "Tanh", "Tanh"]}
 Function = Callable[[Node, Tensor], Tensor]
+Product = Callable[[Node, Tensor, Tensor | None], Tensor]  # x W' + bias
+Products = Callable[[Node, int], tuple[Product, Product]]  # of a direction: those with the input and with the state
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Direction:
     """The weights of one direction, [gates · hidden, ...], and its functions."""
 
-    w: Tensor
-    r: Tensor
+    times_w: Product
+    times_r: Product
+    r: Tensor  # as stored; GRU takes it apart
     input_bias: Tensor | None  # all gates; hidden biases of gates where both are added in one place
     hidden_bias: Tensor | None  # of GRU's last gate, where it is added before the reset
     peepholes: list[Tensor]
@@ -43,22 +45,42 @@ class Direction:
 @rule("RNN", "GRU", "LSTM")
 def recurrent(node: Node) -> Results:
     kind = node.proto.op_type
+    hidden = node.x(2).shape[-1]
+    rows = GATES[kind] * hidden
+    ways = 2 if node.text("direction") == "bidirectional" else 1
+    _shaped(node, {1: (ways, rows, node.x().shape[-1] if node.x().rank else 0), 2: (ways, rows, hidden)})
+    return directions(node, kind, hidden, _linear)
+
+
+def _linear(node: Node, way: int) -> tuple[Product, Product]:
+    """Products with the weights as they are stored."""
+    w, r = own(node, 1, way), own(node, 2, way)
+
+    def times(weights: Tensor) -> Product:
+        return lambda node, x, bias: node.step("linear", x, weights, *([bias] if bias is not None else []))
+
+    return times(w), times(r)
+
+
+def directions(node: Node, kind: str, hidden: int, products: Products) -> Results:
+    """Outputs of every step, then the final states, of a recurrent node whose weights `products` multiplies."""
     x, batch_first = node.x(0), bool(node.integer("layout", 0))
     if x.rank != 3:
         raise BadInput(f"a sequence of shape {list(x.shape)}: [steps, batch, size] is needed")
     if batch_first:
         x = node.step("transpose", x, order=(1, 0, 2))
-    hidden = node.x(2).shape[-1]
     way = node.text("direction", "forward")
     ways = {"forward": [False], "reverse": [True], "bidirectional": [False, True]}.get(way)
     if ways is None or node.integer("hidden_size", hidden) != hidden:
         raise BadInput(f"direction {way!r}, hidden size {node.integer('hidden_size', hidden)} and weights of {hidden}")
-    _shapes(node, kind, x, len(ways), hidden)
+    _shaped(
+        node, {3: (len(ways), 2 * GATES[kind] * hidden), **({7: (len(ways), 3 * hidden)} if kind == "LSTM" else {})}
+    )
     functions = _functions(node, kind, len(ways))
     mask = _mask(node, x)
     outputs, finals = [], []
     for at, reverse in enumerate(ways):
-        direction = _direction(node, kind, at, hidden, functions[at], reverse)
+        direction = _direction(node, kind, at, hidden, functions[at], reverse, products(node, at))
         states = [
             _initial(node, place, at, x.shape[1], hidden, batch_first) for place in ((5, 6) if kind == "LSTM" else (5,))
         ]
@@ -73,33 +95,33 @@ def recurrent(node: Node) -> Results:
     return [y, *ends]
 
 
-def _shapes(node: Node, kind: str, x: Tensor, ways: int, hidden: int) -> None:
-    rows = GATES[kind] * hidden
-    wanted: dict[int, Any] = {1: (ways, rows, x.shape[2]), 2: (ways, rows, hidden), 3: (ways, 2 * rows)}
-    if kind == "LSTM":
-        wanted[7] = (ways, 3 * hidden)
+def _shaped(node: Node, wanted: Mapping[int, tuple[int, ...]]) -> None:
     for at, shape in wanted.items():
         given = node.given(at)
         if given is not None and given.shape != shape:
             raise BadInput(f"operand {at} has shape {list(given.shape)}, {list(shape)} is needed")
 
 
-def _own(node: Node, at: int, way: int) -> Tensor | None:
+def own(node: Node, at: int, way: int) -> Tensor:
     """The part of operand `at` that belongs to direction `way`."""
-    x = node.given(at)
-    if x is None:
-        return None
+    x = node.x(at)
     if x.array is not None:
         name = x.name if x.shape[0] == 1 else f"{x.name}/{('forward', 'reverse')[way]}"
         return known(name, x.array[way])
     return node.reshape(part(node, x, 0, way, way + 1), x.shape[1:])
 
 
-def _direction(node: Node, kind: str, way: int, hidden: int, functions: list[Function], reverse: bool) -> Direction:
-    w, r = _own(node, 1, way), _own(node, 2, way)
-    assert w is not None
-    assert r is not None
-    both, peep = _own(node, 3, way), _own(node, 7, way) if kind == "LSTM" else None
+def _direction(
+    node: Node,
+    kind: str,
+    way: int,
+    hidden: int,
+    functions: list[Function],
+    reverse: bool,
+    times: tuple[Product, Product],
+) -> Direction:
+    both = own(node, 3, way) if node.given(3) is not None else None
+    peep = own(node, 7, way) if kind == "LSTM" and node.given(7) is not None else None
     rows = GATES[kind] * hidden
     bias = last = None
     if both is not None:
@@ -111,8 +133,9 @@ def _direction(node: Node, kind: str, way: int, hidden: int, functions: list[Fun
             bias = node.step("add", of_input, of_hidden)
     clip = node.real("clip", 0.0) if node.has("clip") else None
     return Direction(
-        w=w,
-        r=r,
+        times_w=times[0],
+        times_r=times[1],
+        r=own(node, 2, way),
         input_bias=bias,
         hidden_bias=last,
         peepholes=[part(node, peep, 0, i * hidden, (i + 1) * hidden) for i in range(3)] if peep is not None else [],
@@ -151,8 +174,7 @@ def _run(
     node: Node, kind: str, direction: Direction, x: Tensor, states: Sequence[Tensor], mask: Tensor | None
 ) -> tuple[list[Tensor], Tensor]:
     """Final states and the stacked hidden states [steps, batch, hidden] of one direction."""
-    bias = [direction.input_bias] if direction.input_bias is not None else []
-    projected = node.step("linear", x, direction.w, *bias)
+    projected = direction.times_w(node, x, direction.input_bias)
     cell = {"RNN": _rnn, "GRU": _gru, "LSTM": _lstm}[kind]
 
     def step(inner: Builder, now: list[Value], slices: list[Value]) -> tuple[list[Value], list[Value]]:
@@ -187,14 +209,13 @@ def _gate(node: Node, d: Direction, function: int, x: Tensor) -> Tensor:
 
 
 def _rnn(node: Node, d: Direction, x: Tensor, states: list[Tensor]) -> list[Tensor]:
-    return [_gate(node, d, 0, node.step("add", x, node.step("linear", states[0], d.r)))]
+    return [_gate(node, d, 0, node.step("add", x, d.times_r(node, states[0], None)))]
 
 
 def _gru(node: Node, d: Direction, x: Tensor, states: list[Tensor]) -> list[Tensor]:
     h, size = states[0], d.hidden
     if node.integer("linear_before_reset", 0):
-        bias = [d.hidden_bias] if d.hidden_bias is not None else []
-        products = node.step("linear", h, d.r, *bias)
+        products = d.times_r(node, h, d.hidden_bias)
         ahead, last = _cut(node, products, 0, size, 2), _cut(node, products, 2, size)
     else:
         ahead = node.step("linear", h, part(node, d.r, 0, 0, 2 * size))
@@ -212,7 +233,7 @@ def _gru(node: Node, d: Direction, x: Tensor, states: list[Tensor]) -> list[Tens
 
 def _lstm(node: Node, d: Direction, x: Tensor, states: list[Tensor]) -> list[Tensor]:
     h, c = states
-    sums = node.step("add", x, node.step("linear", h, d.r))
+    sums = node.step("add", x, d.times_r(node, h, None))
     i, o, f, g = (_cut(node, sums, at, d.hidden) for at in range(4))
     if d.peepholes:
         i = node.step("add", i, node.step("multiply", d.peepholes[0], c))
