@@ -134,7 +134,7 @@ def test_a_tensor_that_is_missing_is_named(saved: Path) -> None:
         (np.zeros((84, 119), np.float32), "do not belong together"),
         (np.zeros((84, 120), np.float64), "do not belong together"),
         (np.zeros((84, 120), np.int32), "do not belong together"),
-        (np.full((84, 120), np.nan, np.float32), "NaN or infinite"),
+        (np.full((84, 120), np.nan, np.float32), "NaN entries"),
     ],
 )
 def test_a_tensor_that_does_not_fit_is_named(saved: Path, array: np.ndarray, message: str) -> None:

@@ -7,6 +7,8 @@ Every error that Lamina raises on purpose is a `LaminaError`; the command line p
 import difflib
 from collections.abc import Iterable
 
+MOST_NAMED = 30  # names in one message
+
 
 class LaminaError(Exception):
     """Base class; `exit_code` is what the command returns."""
@@ -41,7 +43,9 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> BadInput:
     names = sorted(known)
     near = difflib.get_close_matches(name[:100], names, n=2, cutoff=0.5)
     hint = f"did you mean {' or '.join(repr(n) for n in near)}? " if near else ""
-    return BadInput(f"unknown {kind} {one_line(name, 60)!r}: {hint}known: {', '.join(names) or 'none'}")
+    more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
+    told = ", ".join(names[:MOST_NAMED]) or "none"
+    return BadInput(f"unknown {kind} {one_line(name, 60)!r}: {hint}known: {told}{more}")
 
 
 def missing_extra(package: str, extra: str) -> MissingExtra:
