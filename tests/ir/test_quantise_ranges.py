@@ -169,7 +169,7 @@ def test_weights(axis: int | None, form: str, method: str) -> None:
         if form == "power_of_two":
             assert log2(s).is_integer()
             whole = 2.0 ** ceil(log2(np.abs(row).max() / 7))
-            choices = whole * 0.5 ** np.arange(5)
+            choices = whole * 0.5 ** np.arange(8)
         else:
             whole = np.abs(row).max() / 7
             choices = np.linspace(0.3, 1, 300) * whole

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from lamina.ir.check import site
-from lamina.ir.network import Array, Constant, Network, Operation, constant
+from lamina.ir.network import Array, Constant, Network, Operation
 from lamina.ir.simplify import simplify
 from lamina.ir.types import Float, Type
 
@@ -44,7 +44,8 @@ class _Work:
         while name in self.types or name in self.constants:
             count += 1
             name = f"{stem[:180]}_{count}"
-        self.constants[name] = constant(data, Type(shape=data.shape, element=like.element))
+        stored = np.asarray(data, like.element.storage, order="C")
+        self.constants[name] = Constant(type=Type(shape=data.shape, element=like.element), data=stored)
         return name
 
     def emit(self, operator: str, inputs: tuple[str, ...], outputs: Mapping[str, Type], **attributes: Any) -> None:

@@ -24,8 +24,8 @@ from lamina.ir.types import Integer
 
 METHODS = ("min_max", "percentile", "mse", "kl")
 FORMS = ("power_of_two", "float")
-DRAWN = [2.0 ** (-step / 16) for step in range(96)]  # candidates of mse in the float form: ends at these shares
-EXPONENTS = 5  # candidates in the power_of_two form
+DRAWN = [2.0 ** (-step / 40) for step in range(240)]  # candidates of mse in the float form: ends at these shares
+EXPONENTS = 8  # candidates in the power_of_two form
 SMOOTHING = 1e-6  # probability of an integer that no number became, in kl
 LEAST_SCALE = 2.0**-100
 
@@ -166,7 +166,7 @@ def weight(
         choices = [scales * 0.5**step for step in range(EXPONENTS)]
         smallest = np.array([power_above(s) for s in least])
     else:
-        choices = [whole * f for f in DRAWN[:48]]
+        choices = [whole * f for f in DRAWN[:80]]
         smallest = least
     if rule.method == "min_max":
         choices = choices[:1]

@@ -178,7 +178,7 @@ def _compare(x: Array, q: Array, element: Element, into: _Measured) -> None:
         into.saturated += int(((units > element.high + 0.5) | (units < element.low - 0.5)).sum())
     there = np.isfinite(x) & np.isfinite(y)
     into.signal += float((x[there] ** 2).sum())
-    into.noise += float(((x - y)[there] ** 2).sum())
+    into.noise += float(((x[there] - y[there]) ** 2).sum())
     into.count += int(there.sum())
 
 
@@ -191,7 +191,9 @@ def _rows(plan: Plan, writer: Writer, chosen: Mapping[Key, Written], measured: M
         if not scope.is_float(operation.name) or operation.operator == "scan":
             continue
         w, m = chosen.get(key), measured.get(key, _Measured())
-        element = w.element if w is not None else plan.element(key)
+        stays = not plan.is_integer(scope, operation)
+        found = w.element if w is not None else plan.element(key)
+        element = scope.types[operation.name].element if stays else found
         rows.append(
             Row(
                 layer="/".join(key),

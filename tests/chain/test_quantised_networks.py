@@ -1,0 +1,92 @@
+"""Networks quantised from float ones: the interpreter, exported C and ONNX Runtime give the same integers.
+
+The links are those of the random graphs. Recurrent nets with their states, attention, one network with every operator;
+and LeNet-5 on real digits, whose accuracy stays.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import lamina
+from lamina.ir import Network
+from lamina.ir.quantise import METHODS, quantise
+from lamina.lowering import lower
+from lamina.training import FitConfig, fit
+from tests.chain.graph_links import LINKS, interpreted
+from tests.chain.random_graphs import Made, differing
+from tests.ir import quantise_nets
+from tests.networks import random_inputs
+
+NETWORKS = {
+    "zoo": quantise_nets.zoo(),
+    "gru": quantise_nets.gru(steps=20, batch=2, inputs=5, hidden=8),
+    "gru backwards": quantise_nets.gru(steps=20, batch=2, inputs=5, hidden=8, reverse=True),
+    "attention": quantise_nets.attention(batch=2, length=7, width=8, heads=2),
+    "tagger": quantise_nets.lstm_tagger(steps=15, batch=2, words=30, hidden=8, tags=5),
+}
+SETTINGS = {
+    "8 bits": {"method": "mse"},
+    "wide states": {"method": "mse", "state_bits": 16},
+    "16 bits": {"bits": 16},
+    "segments": {"functions": "segments"},
+}
+
+
+def inputs(network: Network, count: int) -> list[dict[str, np.ndarray]]:
+    rng = np.random.default_rng(0)
+    if "tokens" in network.inputs:
+        return [{"tokens": rng.integers(0, 30, network.inputs["tokens"].shape)} for _ in range(count)]
+    return [random_inputs(network, rng) for _ in range(count)]
+
+
+@pytest.mark.parametrize("form", ["power_of_two", "float"])
+@pytest.mark.parametrize("setting", SETTINGS)
+def test_links_agree(setting: str, form: str, tmp_path: Path) -> None:
+    pytest.importorskip("onnxruntime")
+    if setting == "segments" and form == "float":
+        pytest.skip("segments are computed in fixed point")
+    made = []
+    for network in NETWORKS.values():
+        integer, _ = quantise(network, inputs(network, 2), scales=form, **SETTINGS[setting])
+        made.append(Made(integer, {}, tuple(inputs(network, 3))))
+    wanted = [interpreted(m) for m in made]
+    for name, link in LINKS.items():
+        differ = {}
+        for kind, m, want, found in zip(NETWORKS, made, wanted, link(made, tmp_path), strict=True):
+            if isinstance(found, str):
+                assert name == "onnxruntime" and setting != "8 bits", found
+                continue
+            differ[kind] = sum(differing(one, other)[0] for one, other in zip(found, want, strict=True))
+        print(name, setting, form, differ)
+        if form == "power_of_two" or name == "c":
+            assert not any(differ.values()), f"{name}: {differ}"
+
+
+@pytest.fixture(scope="module")
+def digits() -> tuple[Network, np.ndarray, np.ndarray, np.ndarray]:
+    data = lamina.data.digits()
+    model = lamina.models.lenet5()
+    fit(model, data, config=FitConfig(epochs=1))
+    test = data.test
+    network = lower(model, input_shape=(1, 1, 28, 28))
+    return network, data.train.inputs[:256].numpy(), test.inputs[:1000].numpy(), test.targets[:1000].numpy()
+
+
+def accuracy(network: Network, x: np.ndarray, y: np.ndarray) -> float:
+    (scores,) = network.run({next(iter(network.inputs)): x}).values()
+    return float((scores.argmax(axis=1) == y).mean())
+
+
+@pytest.mark.parametrize("form", ["power_of_two", "float"])
+def test_digits_keep_their_accuracy(digits: tuple[Network, np.ndarray, np.ndarray, np.ndarray], form: str) -> None:
+    network, calibration, x, y = digits
+    before = accuracy(network, x, y)
+    assert before > 0.9
+    name = next(iter(network.inputs))
+    for method in METHODS:
+        integer, _ = quantise(network, [{name: calibration}], method=method, scales=form)
+        assert accuracy(integer, x, y) >= before - 0.005
+    low, _ = quantise(network, [{name: calibration}], method="mse", bits=4, scales=form)
+    assert accuracy(low, x, y) >= before - 0.05
