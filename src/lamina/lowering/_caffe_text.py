@@ -19,7 +19,7 @@ from typing import Any
 from lamina.core.errors import BadInput, one_line
 
 DEEPEST = 32
-MOST_TOKENS = 2_000_000
+MOST_TOKENS = 500_000
 TOKEN = re.compile(
     r"""(?P<space>[\s,;]+|\#[^\n]*)
     | (?P<text>"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*')
@@ -156,7 +156,7 @@ def _tokens(text: str) -> Iterator[Token]:
 
 
 def _list(tokens: Iterator[Token], line: int) -> list[Any]:
-    values = []
+    values: list[Any] = []
     for kind, token, at in tokens:
         if kind == "mark" and token == "]":
             return values

@@ -27,7 +27,7 @@ from lamina.core.errors import BadInput, Unsupported, one_line
 from lamina.ir.network import Array
 
 DEEPEST = 100
-MOST_VALUES = 2_000_000
+MOST_VALUES = 1_000_000
 MOST_AXES = 16
 FUNCTIONS = (6, 7, 8)
 KINDS = {
@@ -240,9 +240,13 @@ class _Ascii:
         if count < 0 or count > self.left:
             raise BadInput(f"a storage of {count} numbers where {self.left} bytes are left: the file is cut short")
         if dtype.kind == "f":
-            return np.array([float(self.word(DECIMAL)) for _ in range(count)], dtype)
-        words = [int(self.word(DIGITS)) for _ in range(count)]
+            return np.fromiter((float(self.word(DECIMAL)) for _ in range(count)), dtype, count)
         limits = np.iinfo(dtype)
-        if any(not limits.min <= word <= limits.max for word in words):
-            raise BadInput(f"a whole number that does not fit {dtype.itemsize} bytes")
-        return np.array(words, dtype)
+
+        def word() -> int:
+            number = int(self.word(DIGITS))
+            if not limits.min <= number <= limits.max:
+                raise BadInput(f"a whole number that does not fit {dtype.itemsize} bytes")
+            return number
+
+        return np.fromiter((word() for _ in range(count)), dtype, count)

@@ -32,7 +32,7 @@ from lamina.lowering.keras_rules.operations import OPERATIONS
 
 ROWS = ("T2",)
 MODELS = ("Functional", "Model", "Sequential")
-DEEPEST = 20  # models in models
+DEEPEST = 20  # layers in layers
 MOST_LAYERS = 20_000
 MOST_NUMBERS = 2**40  # of one value
 ELEMENTS: Mapping[str, Element] = {
@@ -45,9 +45,9 @@ Described = Mapping[str, Any]
 def read(path: Path, *, shapes: Mapping[str, Sequence[int]] | None = None) -> Network:
     """The network in the file `path`; raises `BadInput` and `Unsupported` with the path."""
     try:
-        with _keras_archive.read(path) as archive:
-            model = _Model(archive.array, rules(), dict(shapes or {}))
-            return model.network(archive.config, legal(path.stem))
+        archive = _keras_archive.read(path)
+        model = _Model(archive.array, rules(), dict(shapes or {}))
+        return model.network(archive.config, legal(path.stem))
     except LaminaError as e:
         raise type(e)(e if str(e).startswith(str(path)) else f"{path}: {e}") from e
 
@@ -99,18 +99,20 @@ class _Model:
         self.calls += 1
         if self.calls > MOST_LAYERS:
             raise BadInput(f"more than {MOST_LAYERS} layers")
+        self.depth += 1
+        if self.depth > DEEPEST:
+            raise BadInput(f"layers are nested deeper than {DEEPEST}")
         try:
-            if layer.kind in MODELS:
-                return self.model(layer, inputs)
-            if layer.kind not in self.known:
+            if layer.kind not in self.known and layer.kind not in MODELS:
                 raise Unsupported(
                     f"no rule for layers of kind {one_line(layer.kind, 60)!r}; read: {', '.join(sorted(self.known))}"
                 )
-            result = self.known[layer.kind](layer, inputs)
+            result = self.model(layer, inputs) if layer.kind in MODELS else self.known[layer.kind](layer, inputs)
         except LaminaError as e:
             raise (
                 e if str(e).startswith("layer ") else type(e)(f"layer {one_line(layer.name, 80)!r} ({layer.kind}): {e}")
             ) from e
+        self.depth -= 1
         for tensor in result if isinstance(result, list) else [result]:
             if prod(tensor.shape) > MOST_NUMBERS:
                 raise BadInput(
@@ -122,18 +124,13 @@ class _Model:
 
     def model(self, model: Layer, inputs: list[Tensor] | None) -> Result:
         """A model called with `inputs`; None for the outermost, whose inputs are the network's."""
-        self.depth += 1
-        if self.depth > DEEPEST:
-            raise BadInput(f"models are nested deeper than {DEEPEST}")
         described = model.config.get("layers")
         if not isinstance(described, list) or not described or len(described) > MOST_LAYERS:
             raise BadInput(f"model {one_line(model.name, 60)!r} has no list of layers")
         prefix = f"{model.name}/" if inputs is not None else ""
         layers = self.layers(model, described, prefix)
         run = self.sequential if model.kind == "Sequential" else self.functional
-        result = run(model, described, layers, inputs)
-        self.depth -= 1
-        return result
+        return run(model, described, layers, inputs)
 
     def layers(self, model: Layer, described: Sequence[Any], prefix: str) -> list[Layer]:
         """The layers with the places of their weights."""

@@ -19,7 +19,7 @@ from lamina.ir.types import Type
 from lamina.lowering._caffe_text import Message
 
 LARGEST = 2**24  # of any size
-MOST_FILLED = 2**24  # numbers of constants that no file holds
+MOST_FILLED = 2**22  # numbers of constants that no file holds
 
 
 @dataclass(slots=True)

@@ -12,7 +12,7 @@ import importlib
 import pkgutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from math import isfinite
+from math import isfinite, prod
 from typing import Any
 
 import numpy as np
@@ -24,6 +24,7 @@ from lamina.ir.types import Float, Type
 from lamina.lowering import _parts as parts
 
 LARGEST = 2**24  # of any size
+MOST_FILLED = 2**22  # numbers of a constant that no file holds
 Path = str
 
 
@@ -149,6 +150,10 @@ class Layer:
             self.shared.constants[key] = self.builder.constant(f"{self.name}.{label}", data, type_)
         return self.shared.constants[key]
 
+    def filled(self, label: str, shape: Sequence[int], value: float, like: Tensor | Value) -> Value:
+        """A constant of one number everywhere, which the file does not hold."""
+        return self.constant(label, np.full(bounded(shape), value), like)
+
     def inner(self, described: Any, part: str, name: str | None = None) -> "Layer":
         """The layer that the setting `described` holds, with its weights at `part` of this one's."""
         if not isinstance(described, dict) or not isinstance(described.get("config"), dict):
@@ -207,6 +212,15 @@ class Layer:
 def first(axes: int, channels_last: bool) -> tuple[int, ...]:
     """Keras's axes in the order n, c, ..."""
     return (0, axes - 1, *range(1, axes - 1)) if channels_last else tuple(range(axes))
+
+
+def bounded(shape: Sequence[int]) -> tuple[int, ...]:
+    """`shape`, if a constant that no file holds may have it."""
+    if prod(shape) > MOST_FILLED:
+        raise BadInput(
+            f"a constant of shape {list(shape)} that is not in the file: at most {MOST_FILLED} numbers are made"
+        )
+    return tuple(shape)
 
 
 def only(inputs: Sequence[Tensor]) -> Tensor:

@@ -16,7 +16,7 @@ from lamina.core.errors import BadInput, Unsupported, one_line
 from lamina.ir.build import Value
 from lamina.ir.network import Array
 from lamina.lowering import _parts as parts
-from lamina.lowering.keras_rules import Layer, Rule, Tensor, only, plain
+from lamina.lowering.keras_rules import Layer, Rule, Tensor, bounded, only, plain
 
 
 def _affine(layer: Layer, shape: tuple[int, ...], like: Tensor) -> tuple[list[Value], int]:
@@ -24,11 +24,10 @@ def _affine(layer: Layer, shape: tuple[int, ...], like: Tensor) -> tuple[list[Va
     used, found = 0, []
     for label, setting, fill in (("gamma", "scale", 1.0), ("beta", "center", 0.0)):
         if layer.truth(setting, True):
-            data: Array = layer.array(used, shape)
+            found.append(layer.constant(label, layer.array(used, shape), like))
             used += 1
         else:
-            data = np.full(shape, fill)
-        found.append(layer.constant(label, data, like))
+            found.append(layer.filled(label, shape, fill, like))
     return found, used
 
 
@@ -149,7 +148,7 @@ def spread(label: str, given: Any, shape: tuple[int, ...]) -> Array:
         array = np.asarray(given, np.float64)
         if array.size == prod(shape):
             return array.reshape(shape)
-        return np.broadcast_to(array, shape)
+        return np.broadcast_to(array, bounded(shape))
     except (ValueError, TypeError) as e:
         raise BadInput(f"{label} is {one_line(given, 40)}: numbers of shape {list(shape)} are needed") from e
 

@@ -14,8 +14,6 @@ Shapes    x [n, t, c]; kernel [c, gates u], recurrent_kernel [u, gates u], bias 
 from dataclasses import replace
 from math import prod
 
-import numpy as np
-
 from lamina.core.errors import BadInput, Unsupported
 from lamina.ir.build import Builder, Cell, Value
 from lamina.lowering import _parts as parts
@@ -39,10 +37,11 @@ def recurrent(layer: Layer, inputs: list[Tensor]) -> Result:
     units, count = layer.whole("units"), 2 if layer.kind == "LSTM" else 1
     if given and len(given) != count:
         raise BadInput(f"{len(given)} initial states where {count} are needed")
-    zero = layer.constant("initial", np.zeros((x.shape[0], units)), x)
-    begin = [layer.plain(t) for t in given] or [zero] * count
-    sequence = layer.emit("transpose", [x], part="steps", order=(1, 0, 2))
     cell = CELLS[layer.kind](layer, x)
+    begin = [layer.plain(t) for t in given]
+    if not begin:
+        begin = [layer.filled("initial", (x.shape[0], units), 0.0, x)] * count
+    sequence = layer.emit("transpose", [x], part="steps", order=(1, 0, 2))
     backwards = layer.truth("go_backwards", False)
     finals, (stacked,) = layer.builder.scan(layer.name, cell, states=begin, sequences=[sequence], reverse=backwards)
     if layer.truth("return_sequences", False):
