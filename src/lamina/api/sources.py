@@ -24,6 +24,7 @@ from lamina.ir.network import Array, Network
 if TYPE_CHECKING:
     from torch import nn
 
+ROWS = ("T0",)
 Shapes = Mapping[str, Sequence[int]]
 Values = Mapping[str, Array]
 Reader = Callable[[Path, Shapes, Values], list[Network]]

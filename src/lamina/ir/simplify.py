@@ -27,6 +27,7 @@ from lamina.ir.matching import alive, rewritten
 from lamina.ir.network import Array, Constant, Network, Operation
 from lamina.ir.types import Float, Type
 
+ROWS = ("T5",)
 MOST_FOLDED = 2**24  # numbers of one folded result: a small text must not become a large file
 KEPT = ("dequantise", "scan")  # integers are the smaller constants; a scan of constants may be long
 MULTIPLYING = ("conv2d", "linear", "conv_transpose2d")
