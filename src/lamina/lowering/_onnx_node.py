@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from lamina.lowering._onnx_walk import Graph
 
+MOST_MADE = 2**24  # numbers of a table that a rule makes
 REQUIRED: Any = object()
 INT64 = np.dtype(np.int64)
 BOOLEAN = np.dtype(bool)
@@ -219,6 +220,11 @@ class Node:
         """A known tensor, in the type of `like`."""
         return known(f"{self.name}/{name}", np.asarray(data, like.dtype if like else None))
 
+    def places(self, count: int, shape: Sequence[int] = (-1,)) -> np.ndarray:
+        """0, 1, 2, ... in a shape; raises where there are too many."""
+        affordable(count)
+        return np.arange(count).reshape(shape)
+
     def plain(self, tensor: Tensor) -> Tensor:
         """Stored integers with a scale as plain integers: q = rint(x / s) + z of their real numbers, exactly."""
         value = self.value(tensor)
@@ -269,6 +275,12 @@ def _keeps(name: str, values: Sequence[Value]) -> bool:
     if operator(name).moves is None and name not in KEEPS:
         return False
     return len({v.type.element for v in values if v.type.element not in (BOOL, INDEX)}) == 1
+
+
+def affordable(count: int) -> None:
+    """Raise where a rule would make a table of more than 2^24 numbers of its own."""
+    if count > MOST_MADE:
+        raise Unsupported(f"a table of {count} numbers has to be made for it: at most 2^24 are")
 
 
 def place(axis: int, rank: int) -> int:

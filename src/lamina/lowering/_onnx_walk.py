@@ -98,9 +98,11 @@ class Graph:
         if self.makers:
             return
         for tensor in initializers:
+            is_text(tensor.name)
             self.stored.setdefault(tensor.name, tensor)
         for node in nodes:
             for name in node.output:
+                is_text(name)
                 if name and name in self.makers:
                     raise BadInput(f"two nodes make {one_line(name, 60)!r}: every value is made once")
                 self.makers[name] = node
@@ -126,6 +128,12 @@ class Graph:
                 raise BadInput(f"the result {one_line(name, 60)!r} is made by no node")
             found.append(tensor)
         return found
+
+
+def is_text(name: object) -> None:
+    """Raise where the name of a value is no text: protobuf hands out bytes that are no UTF-8 as they are."""
+    if not isinstance(name, str):
+        raise BadInput(f"{one_line(name, 60)} is no name: names are text in UTF-8")
 
 
 def needed(nodes: "Sequence[NodeProto]", results: Sequence[str]) -> list[bool]:
@@ -168,7 +176,7 @@ def _read(graph: Graph, proto: "NodeProto", at: int, nodes: "Sequence[NodeProto]
         results = _results(node, at, nodes)
     except (BadInput, Unsupported) as e:
         raise type(e)(f"{where}: {e}") from e
-    except (ValueError, TypeError, IndexError, OverflowError, ZeroDivisionError) as e:
+    except (ValueError, TypeError, IndexError, OverflowError, ZeroDivisionError, MemoryError) as e:
         raise BadInput(f"{where}: its operands and attributes do not fit together: {one_line(e)}") from e
     for at_output, name in enumerate(proto.output):
         if name:

@@ -24,7 +24,7 @@ from lamina.ir.network import Network
 from lamina.ir.types import Type
 from lamina.lowering import _onnx_model as model
 from lamina.lowering._onnx_node import Tensor, element_of, known
-from lamina.lowering._onnx_walk import Graph, Session
+from lamina.lowering._onnx_walk import Graph, Session, is_text
 
 if TYPE_CHECKING:
     from onnx import ModelProto, ValueInfoProto
@@ -76,10 +76,12 @@ def translate(
     for info in left:
         graph.tensors[info.name] = _input(graph, info, sizes[info.name])
     ends = [o.name for o in proto.graph.output]
+    for end in ends:
+        is_text(end)
     if len({*ends}) < len(ends):
         raise BadInput("two outputs have one name")
     results = graph.run(proto.graph.node, ends, kept)
-    return _network(graph, proto.graph.name or name, ends, results)
+    return _network(graph, str(proto.graph.name) or name, ends, results)
 
 
 def _network(graph: Graph, name: str, ends: Sequence[str], results: Sequence[Tensor]) -> Network:
@@ -102,6 +104,8 @@ def _network(graph: Graph, name: str, ends: Sequence[str], results: Sequence[Ten
 
 def _names_fit(infos: "Sequence[ValueInfoProto]", shapes: Mapping[str, Any], values: Mapping[str, Any]) -> None:
     names = [i.name for i in infos]
+    for name in names:
+        is_text(name)
     for name in (*shapes, *values):
         if name not in names:
             listed = ", ".join(one_line(n, 40) for n in names[:20]) or "none"

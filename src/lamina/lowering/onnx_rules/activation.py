@@ -197,6 +197,6 @@ def softmax(node: Node) -> Tensor:
 def _hardmax(node: Node, x: Tensor, axis: int) -> Tensor:
     """1 at the first greatest number along an axis, 0 elsewhere."""
     best = node.step("argmax", x, axis=axis, keep=True, dtype=INT64)
-    places = np.arange(x.shape[axis]).reshape([-1 if i == axis else 1 for i in range(x.rank)])
+    places = node.places(x.shape[axis], [-1 if i == axis else 1 for i in range(x.rank)])
     at = node.step("equal", node.constant(places, name="places"), best, dtype=bool)
     return node.emit("where", at, node.constant(1, x), node.constant(0, x), dtype=x.dtype)

@@ -1,10 +1,12 @@
 """Values that the file itself gives, and views that need no operator: Constant, Shape, Size, Identity, Dropout."""
 
+from math import prod
+
 import numpy as np
 
 from lamina.core.errors import BadInput, Unsupported
 from lamina.lowering import _onnx_model as model
-from lamina.lowering._onnx_node import Node, Tensor, known
+from lamina.lowering._onnx_node import Node, Tensor, affordable, known
 from lamina.lowering.onnx_rules._rule import Results, rule
 
 
@@ -54,6 +56,7 @@ def dropout(node: Node) -> Results:
     x = node.x()
     if len(node.proto.output) < 2:
         return x
+    affordable(prod(x.shape))
     return [x, known(f"{node.name}/mask", np.ones(x.shape, bool if node.opset >= 10 else x.dtype))]
 
 

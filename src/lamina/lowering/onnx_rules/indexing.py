@@ -6,10 +6,10 @@ must be known when the file is read.
 
 import numpy as np
 
-from lamina.core.errors import BadInput, Unsupported
+from lamina.core.errors import BadInput
 from lamina.lowering import _onnx_model as model
 from lamina.lowering._onnx_coding import looked_up
-from lamina.lowering._onnx_node import INT64, Node, Tensor, known, place
+from lamina.lowering._onnx_node import INT64, Node, Tensor, affordable, known, place
 from lamina.lowering.onnx_rules._rule import rule
 from lamina.lowering.onnx_rules.cast import converted
 from lamina.lowering.onnx_rules.shape import part
@@ -90,7 +90,7 @@ def one_hot(node: Node) -> Tensor:
     zero, size = node.constant(np.int64(0)), node.constant(np.int64(depth))
     below = node.step("less", spread, zero, dtype=bool)
     spread = node.step("where", below, node.step("add", spread, size), spread, dtype=INT64)
-    line = np.arange(depth).reshape([-1 if at == axis else 1 for at in range(rank)])
+    line = node.places(depth, [-1 if at == axis else 1 for at in range(rank)])
     hit = node.step("equal", spread, node.constant(line, name="classes"), dtype=bool)
     off, on = (node.reshape(node.step("slice", values, starts=(i,), stops=(i + 1,), steps=(1,)), ()) for i in (0, 1))
     made: Tensor = node.emit("where", hit, on, off, dtype=values.dtype)
@@ -122,7 +122,7 @@ def reverse_sequence(node: Node) -> Tensor:
         )
     along = [1] * x.rank
     along[time] = x.shape[time]
-    steps = node.constant(np.arange(x.shape[time]).reshape(along), name="steps")
+    steps = node.constant(node.places(x.shape[time], along), name="steps")
     shape = [1] * x.rank
     shape[batch] = x.shape[batch]
     length = node.reshape(lengths, shape)
@@ -140,6 +140,5 @@ def eye_like(node: Node) -> Tensor:
     dtype = model.kind(node.integer("dtype")) if node.has("dtype") else x.dtype
     if x.rank != 2:
         raise BadInput(f"a value of shape {list(x.shape)} is no matrix")
-    if x.shape[0] * x.shape[1] > 2**26:
-        raise Unsupported(f"an identity of {list(x.shape)}: at most 2^26 numbers are made")
+    affordable(x.shape[0] * x.shape[1])
     return known(node.name, np.eye(x.shape[0], x.shape[1], k, dtype=dtype))

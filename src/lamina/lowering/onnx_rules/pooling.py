@@ -87,7 +87,7 @@ def max_pool(node: Node) -> Results:
     if not x.is_float:
         raise Unsupported("MaxPool's indices of integers")
     values, places = node.emit("max_pool2d_switches", flat(node, x), **pool.attributes, dtype=[None, INT64])
-    plane = np.arange(prod(x.shape[:2])).reshape(*x.shape[:2], 1, 1) * prod(pool.sizes)
+    plane = node.places(prod(x.shape[:2]), (*x.shape[:2], 1, 1)) * prod(pool.sizes)
     total = node.step("add", places, node.constant(plane, name="planes"), dtype=INT64)
     return [back(node, values, pool.axes), back(node, total, pool.axes)]
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from lamina.core.errors import BadInput, Unsupported
 from lamina.ir.build import Builder, Value
-from lamina.lowering._onnx_node import BOOLEAN, Node, Tensor, known
+from lamina.lowering._onnx_node import BOOLEAN, Node, Tensor, affordable, known
 from lamina.lowering.onnx_rules._rule import Results, rule
 from lamina.lowering.onnx_rules.shape import part
 
@@ -149,6 +149,7 @@ def _direction(
 def _initial(node: Node, at: int, way: int, batch: int, hidden: int, batch_first: bool) -> Tensor:
     given = node.given(at)
     if given is None:
+        affordable(batch * hidden)
         return known(f"{node.name}/zero", np.zeros((batch, hidden), node.x().dtype))
     axis = 1 if batch_first else 0
     if given.rank != 3:
@@ -165,7 +166,7 @@ def _mask(node: Node, x: Tensor) -> Tensor | None:
         raise BadInput(f"{list(lengths.shape)} lengths for a batch of {x.shape[1]}")
     if lengths.array is not None and (lengths.array >= x.shape[0]).all():
         return None
-    steps = node.constant(np.arange(x.shape[0]).reshape(-1, 1, 1), name="steps")
+    steps = node.constant(node.places(x.shape[0], (-1, 1, 1)), name="steps")
     made: Tensor = node.step("less", steps, node.reshape(lengths, (1, x.shape[1], 1)), dtype=bool)
     return made
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from lamina.core.errors import BadInput, one_line
 from lamina.ir.operators.move import END
-from lamina.lowering._onnx_node import Node, Tensor, known, place
+from lamina.lowering._onnx_node import Node, Tensor, affordable, known, place
 from lamina.lowering.onnx_rules._rule import Results, rule
 from lamina.lowering.onnx_rules.cast import converted
 
@@ -283,6 +283,7 @@ def trilu(node: Node) -> Tensor:
     k = int(node.number(1, "the diagonal of a Trilu")) if node.given(1) is not None else 0
     if x.rank < 2:
         raise BadInput(f"a value of shape {list(x.shape)} has no triangle")
+    affordable(x.shape[-2] * x.shape[-1])
     mask = np.tri(x.shape[-2], x.shape[-1], k if not node.integer("upper", 1) else k - 1, dtype=bool)
     if node.integer("upper", 1):
         mask = ~mask
