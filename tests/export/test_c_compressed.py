@@ -29,7 +29,7 @@ KINDS: list[tuple[Element, Element, Element, dict[str, Any]]] = [  # input, weig
 
 def weights(rng: Generator, shape: tuple[int, ...], element: Element, density: float, bits: int | None) -> Array:
     if isinstance(element, Float):
-        data = rng.normal(size=shape)
+        data: Array = rng.normal(size=shape)
     else:
         data = rng.integers(element.low // 2, element.high // 2, shape)
     if bits is not None:

@@ -1,6 +1,7 @@
 """Layers of bytes in exported C: every dot product that a CPU may have gives the interpreter's integers."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -41,7 +42,7 @@ def layer(rng: Generator, *, image: bool) -> Network:
     x, y, rounding = pick(
         rng, (EIGHT, EIGHT, "power_of_two"), (ASYMMETRIC, EIGHT, "power_of_two"), (UNEVEN, UNEVEN, "float")
     )
-    attributes = {}
+    attributes: dict[str, Any] = {}
     if image:
         c, k, groups = int(pick(rng, 2, 5, 16, 40)), int(rng.integers(1, 41)), int(pick(rng, 1, 1, 2))
         kernel, size = shape(rng, 2, 3), tuple(int(v) for v in rng.integers(5, 10, 2))

@@ -14,7 +14,7 @@ import numpy as np
 
 from lamina.core.errors import Unsupported
 from lamina.export._c_kernel import Kernel, Setting
-from lamina.export._c_requantise import plus, rescaled, saturated
+from lamina.export._c_requantise import centred_reach, plus, rescaled, saturated
 from lamina.export._c_text import fill, real, whole
 from lamina.ir import integers as rules
 from lamina.ir.network import Array
@@ -157,9 +157,12 @@ def _rescaled(setting: Setting, sign: str) -> Kernel:
     wide = "int64_t" if x.bits > 16 else "int32_t"
     centred = f"(({wide})v{plus(-x.zero_point)})"
     rounding = str(setting.site.attributes.get("rounding", "power_of_two"))
-    text, helpers = rescaled(centred, x, y, rounding=rounding, divisor=1, prefix=setting.prefix)
-    text = f"-{text}" if sign == "-" else f"({text} < 0 ? -{text} : {text})"
-    return each(setting, saturated(text, y, setting.prefix), (*helpers, "clip64"))
+    rounded = rescaled(
+        centred, x, y, rounding=rounding, divisor=1, prefix=setting.prefix, reach=centred_reach(x)
+    )  # fmt: skip
+    text = f"-({rounded.text})" if sign == "-" else f"({rounded.text} < 0 ? -({rounded.text}) : {rounded.text})"
+    value, helpers = saturated(text, y, setting.prefix, bits=rounded.bits)
+    return each(setting, value, (*rounded.helpers, *helpers))
 
 
 def each(

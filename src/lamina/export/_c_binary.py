@@ -12,7 +12,8 @@ from collections.abc import Callable
 from lamina.export._c_activations import bounded
 from lamina.export._c_kernel import Kernel, Setting, kind
 from lamina.export._c_loops import contiguous, nest, repeated
-from lamina.export._c_requantise import plus, product, rescaled, saturated
+from lamina.export._c_requantise import centred_reach, plus, product, rescaled, saturated
+from lamina.ir.integers import Quantised
 from lamina.ir.operators._table import stored
 from lamina.ir.types import INDEX
 
@@ -84,17 +85,23 @@ def _sum(setting: Setting, sign: str) -> Kernel:
         helper = "plus64" if sign == "+" else "minus64"
         return _loops(setting, lambda a, b: f"{setting.prefix}_{helper}({a}, {b})", (helper,))
     rounding, prefix = str(setting.site.attributes["rounding"]), setting.prefix
-    helpers: tuple[str, ...] = ("clip64",)
-    sums: list[Callable[[str], str]] = []
-    for element in operands:
-        wide = "int64_t" if element.bits > 16 else "int32_t"
-        text, more = rescaled(f"(({wide})@{plus(-element.zero_point)})", element, y, rounding=rounding, divisor=1,
-                              prefix=prefix)  # fmt: skip
-        sums.append(lambda place, text=text: text.replace("@", place))  # type: ignore[misc]
-        helpers += more
-    return _loops(
-        setting, lambda a, b: saturated(f"{sums[0](a)} {sign} {sums[1](b)}", y, prefix, setting.bounds), helpers
-    )
+    sums = [
+        rescaled(_centred("@", e), e, y, rounding=rounding, divisor=1, prefix=prefix, reach=centred_reach(e))
+        for e in operands
+    ]
+    bits = max(rounded.bits for rounded in sums)
+    _, clipping = saturated("", y, prefix, bits=bits)
+
+    def value(a: str, b: str) -> str:
+        first, second = (r.text.replace("@", place) for r, place in zip(sums, (a, b), strict=True))
+        return saturated(f"{first} {sign} {second}", y, prefix, setting.bounds, bits=bits)[0]
+
+    return _loops(setting, value, (*sums[0].helpers, *sums[1].helpers, *clipping))
+
+
+def _centred(place: str, element: Quantised) -> str:
+    """The centred integer at `place`."""
+    return f"(({'int64_t' if element.bits > 16 else 'int32_t'}){place}{plus(-element.zero_point)})"
 
 
 def _product(setting: Setting) -> Kernel:
@@ -102,13 +109,17 @@ def _product(setting: Setting) -> Kernel:
     a_type, b_type, y = stored(setting.x), stored(setting.site.inputs[1]), stored(setting.y)
     if {a_type, b_type, y} == {INDEX}:
         return _loops(setting, lambda a, b: f"{setting.prefix}_times64({a}, {b})", ("times64",))
-    text, helpers = product("@", a_type, b_type, y, str(setting.site.attributes["rounding"]), setting.prefix)
+    reach = centred_reach(a_type) * centred_reach(b_type)
+    wide = "int32_t" if reach < 2**31 else "int64_t"
+    rounded = product("@", a_type, b_type, y, str(setting.site.attributes["rounding"]), setting.prefix, reach)
+    _, clipping = saturated("", y, setting.prefix, bits=rounded.bits)
 
     def value(a: str, b: str) -> str:
-        centred = f"((int64_t){a}{plus(-a_type.zero_point)}) * ((int64_t){b}{plus(-b_type.zero_point)})"
-        return saturated(text.replace("@", f"({centred})"), y, setting.prefix, setting.bounds)
+        centred = f"(({wide}){a}{plus(-a_type.zero_point)}) * (({wide}){b}{plus(-b_type.zero_point)})"
+        text = rounded.text.replace("@", f"({centred})")
+        return saturated(text, y, setting.prefix, setting.bounds, bits=rounded.bits)[0]
 
-    return _loops(setting, value, (*helpers, "clip64"))
+    return _loops(setting, value, (*rounded.helpers, *clipping))
 
 
 def _loops(setting: Setting, value: Callable[..., str], helpers: tuple[str, ...] = ()) -> Kernel:

@@ -9,7 +9,7 @@ One loop nest serves both: a start, a step for each number, an end.
 from math import prod
 
 from lamina.export._c_kernel import Kernel, Setting
-from lamina.export._c_requantise import averaged, plus, rescaled, saturated
+from lamina.export._c_requantise import averaged, centred_reach, plus, rescaled, saturated
 from lamina.export._c_text import ctype, fill, real
 from lamina.ir.types import Float
 
@@ -72,15 +72,17 @@ def average_pool2d(setting: Setting) -> Kernel:
     bits = 32 if max(abs(x.low), abs(x.high)) * 2 * most < 2**31 else 64
     rounding = setting.site.attributes["rounding"]
     if whole_window:
-        value, helpers = rescaled("sum", x, y, rounding=rounding, divisor=most, prefix=setting.prefix)
+        reach = centred_reach(x) * most
+        mean = rescaled("sum", x, y, rounding=rounding, divisor=most, prefix=setting.prefix, reach=reach)
     else:
-        value, helpers = averaged("sum", count, x, y, rounding=rounding, prefix=setting.prefix)
+        mean = averaged("sum", count, x, y, rounding=rounding, prefix=setting.prefix)
+    value, helpers = saturated(mean.text, y, setting.prefix, bits=mean.bits)
     return _pool(
         setting,
         start=f"int{bits}_t sum = 0;",
         step=f"sum += (int{bits}_t)v{plus(-x.zero_point)};",
-        end=f"{_RESULT}{saturated(value, y, setting.prefix)};",
-        helpers=(*helpers, "clip64"),
+        end=f"{_RESULT}{value};",
+        helpers=(*mean.helpers, *helpers),
     )
 
 

@@ -82,9 +82,11 @@ def _ends(setting: Setting, what: str) -> tuple[str, str, str, tuple[str, ...]]:
     if x == INDEX and y == INDEX:
         return "int64_t", "0", "a", ("plus64",)
     rounding, divisor = str(setting.site.attributes["rounding"]), count if what == "mean" else 1
-    text, helpers = rescaled("a", stored(setting.x), stored(setting.y), rounding=rounding, divisor=divisor,
-                             prefix=setting.prefix)  # fmt: skip
-    return "int64_t", "0", saturated(text, stored(setting.y), setting.prefix), (*helpers, "clip64")
+    rounded = rescaled(
+        "a", stored(setting.x), stored(setting.y), rounding=rounding, divisor=divisor, prefix=setting.prefix
+    )  # fmt: skip
+    text, helpers = saturated(rounded.text, stored(setting.y), setting.prefix)
+    return "int64_t", "0", text, (*rounded.helpers, *helpers)
 
 
 def _extreme(setting: Setting, what: str) -> str:

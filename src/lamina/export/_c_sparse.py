@@ -127,7 +127,7 @@ def pack(weights: Array, *, coded: bool) -> Packing:
     book = np.unique(weights[weights != 0])
     bits = max(1, int(len(book) - 1).bit_length()) if coded and len(book) else 0
     bits = bits if bits <= MOST_CODE_BITS else 0
-    length = (1 << (_SHORT - bits)) - 1
+    length = min((1 << (_SHORT - bits)) - 1, weights.shape[1])
     starts = range(0, weights.shape[1], length)
     counts, places, values = [], [], []
     for start in starts:

@@ -55,10 +55,13 @@ def packed_sums(setting: Setting, *, fold: bool = True) -> Sums:
     if isinstance(setting.x.element, Float):
         return _reals(setting, weights, "" if bias is None else "bias[$k]", {} if bias is None else {"bias": bias})
     zero = stored(setting.x).zero_point
+    bits = _bits(setting, weights, bias)
     if fold and weights.ndim == 2 and zero and (folded := _folded(setting, weights, bias)) is not None:
         bias, zero = folded, 0
+    if bias is not None and bias.dtype.itemsize * 8 > bits:
+        bias = bias.astype(f"i{bits // 8}")  # the checker, or `_bits`, has proven that it fits
     tables = {} if bias is None else {"bias": bias}
-    return _integers(setting, weights, "" if bias is None else _narrowed(setting, bias.dtype, "bias[$k]"), tables, zero)
+    return _integers(setting, weights, "" if bias is None else "bias[$k]", tables, zero, bits)
 
 
 def read_sums(setting: Setting) -> Sums:
@@ -67,9 +70,10 @@ def read_sums(setting: Setting) -> Sums:
     bias = "x2[$k]" if len(setting.site.inputs) > 2 else ""
     if isinstance(setting.x.element, Float):
         return _reals(setting, nothing, bias, {})
-    if bias:
-        bias = _narrowed(setting, np.dtype(setting.site.inputs[2].element.storage), bias)
-    return _integers(setting, nothing, bias, {}, stored(setting.x).zero_point)
+    bits = int(setting.site.attributes["accumulator"])
+    if bias and np.dtype(setting.site.inputs[2].element.storage).itemsize * 8 > bits:
+        bias = f"(int{bits}_t){bias}"
+    return _integers(setting, nothing, bias, {}, stored(setting.x).zero_point, bits)
 
 
 def _reals(setting: Setting, weights: Array, bias: str, tables: Mapping[str, Array]) -> Sums:
@@ -84,13 +88,13 @@ def _reals(setting: Setting, weights: Array, bias: str, tables: Mapping[str, Arr
     )
 
 
-def _integers(setting: Setting, weights: Array, bias: str, tables: Mapping[str, Array], zero: int) -> Sums:
+def _integers(setting: Setting, weights: Array, bias: str, tables: Mapping[str, Array], zero: int, bits: int) -> Sums:
     w, a = stored(setting.site.inputs[1]), setting.site.attributes
     dropped = fraction_bits(w) if a.get("products") == "truncated" else 0
-    end = finish(setting)
+    end = finish(setting, bits)
     return Sums(
         weights=weights,
-        acc=f"int{a['accumulator']}_t",
+        acc=f"int{bits}_t",
         zero=plus(-zero),
         weight_zero=plus(-w.zero_point),
         bias=bias,
@@ -101,25 +105,29 @@ def _integers(setting: Setting, weights: Array, bias: str, tables: Mapping[str, 
     )
 
 
-def _narrowed(setting: Setting, dtype: np.dtype[np.generic], bias: str) -> str:
-    """A bias that is stored wider than the sum, which the checker has proven to hold it."""
-    bits = int(setting.site.attributes["accumulator"])
-    return f"(int{bits}_t){bias}" if dtype.itemsize * 8 > bits else bias
+def _bits(setting: Setting, weights: Array, bias: Array | None) -> int:
+    """Of the accumulator: a body's weights were unknown when its width was declared, here they may show less to do."""
+    declared, x = int(setting.site.attributes["accumulator"]), stored(setting.x)
+    exact = setting.site.attributes.get("products", "exact") == "exact"
+    if declared == 32 or not exact or setting.site.inputs[1].element.bits > 8 or x.bits > 8:
+        return declared
+    bound = rules.accumulator_bound(weights, None if bias is None else bias.astype(np.int64), x)
+    return 32 if bound < 2**31 else declared
 
 
-def finish(setting: Setting) -> Finish:
-    """From the sum to the stored integer of the result."""
+def finish(setting: Setting, bits: int) -> Finish:
+    """From the sum, of `bits` bits, to the stored integer of the result."""
     x, w, y = (stored(t) for t in (*setting.site.inputs[:2], setting.y))
     a = setting.site.attributes
     low, high = within(setting, y)
     if a["rounding"] == "float":
         m = rules.multipliers(x, w, y)
-        return by_multiplier(m, y, bits=a["accumulator"], low=low, high=high, prefix=setting.prefix)
+        return by_multiplier(m, y, bits=bits, low=low, high=high, prefix=setting.prefix)
     return by_shift(
         shifts(setting.site),
         y,
         rounding=a["rounding"],
-        bits=a["accumulator"],
+        bits=bits,
         low=low,
         high=high,
         prefix=setting.prefix,
