@@ -67,17 +67,28 @@ def ends(spread: Spread, bits: int, rule: Rule) -> tuple[float, float]:
     if rule.form == "power_of_two" or not spread.counts.any():
         return low, high
     if rule.method == "mse":
-        return min(((low * f, high * f) for f in DRAWN), key=lambda e: error(spread, _affine(e[0], e[1], bits)))
+        return _drawn(spread, low, high, bits)
     if rule.method == "kl":
         largest = threshold(spread, 1 << (bits - 1 if low < 0 else bits))
         return max(low, -largest), min(high, largest)
     return low, high
 
 
+def _drawn(spread: Spread, low: float, high: float, bits: int) -> tuple[float, float]:
+    """Both ends drawn in to the share with the least squared error: every eighth is tried, then its neighbours."""
+
+    def judge(place: int) -> float:
+        return error(spread, _affine(low * DRAWN[place], high * DRAWN[place], bits))
+
+    coarse = min(range(0, len(DRAWN), 8), key=judge)
+    best = min(range(max(coarse - 7, 0), min(coarse + 8, len(DRAWN))), key=judge)
+    return low * DRAWN[best], high * DRAWN[best]
+
+
 def error(spread: Spread, element: Integer) -> float:
     """The summed squared error of quantising every counted number: bins by their centre, or s^2/12 where the scale is
     hardly wider than a bin."""
-    x, n = spread.centres(), spread.counts
+    x, n = spread.filled()
     s, z = element.scale[0], element.zero_point
     stored = np.rint(x / s)
     kept = np.clip(stored, element.low - z, element.high - z)

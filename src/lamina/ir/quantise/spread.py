@@ -63,8 +63,10 @@ class Spread:
         """Of one bin."""
         return float(2.0**self.exponent / SIDE)
 
-    def centres(self) -> NDArray[np.float64]:
-        return np.asarray((np.arange(2 * SIDE) - SIDE + 0.5) * self.width)
+    def filled(self) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+        """Centres and counts of the bins that hold numbers."""
+        places = np.flatnonzero(self.counts)
+        return np.asarray((places - SIDE + 0.5) * self.width, np.float64), self.counts[places]
 
     def quantile(self, share: float) -> float:
         """The number that `share` of all lie below, straight between the edges of its bin; inside [low, high]."""
