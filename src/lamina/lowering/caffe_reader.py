@@ -136,6 +136,8 @@ class _Reading:
         if not bottoms or not tops:
             raise BadInput("a layer needs a bottom and a top")
         inputs = [self.values[name] for name in bottoms]
+        if not all(value.shape for value in inputs):
+            raise Unsupported("a single number as input: values with axes are read")
         given = message.text("name") or tops[0]
         blobs = None if self.weights is None else self.weights.get(given, ())
         layer = Layer(

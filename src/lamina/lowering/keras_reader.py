@@ -103,6 +103,8 @@ class _Model:
         if self.depth > DEEPEST:
             raise BadInput(f"layers are nested deeper than {DEEPEST}")
         try:
+            if not all(tensor.order for tensor in inputs):
+                raise Unsupported("a single number as input: values with axes are read")
             if layer.kind not in self.known and layer.kind not in MODELS:
                 raise Unsupported(
                     f"no rule for layers of kind {one_line(layer.kind, 60)!r}; read: {', '.join(sorted(self.known))}"

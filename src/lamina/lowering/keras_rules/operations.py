@@ -91,7 +91,8 @@ def reshape(layer: Layer, arguments: list[Any]) -> Tensor:
     x = tensor(arguments)
     wanted = _setting(layer, arguments, 1, "newshape")
     if isinstance(wanted, list) and wanted and wanted[0] in (None, -1) and all(type(s) is int for s in wanted[1:]):
-        wanted = [x.shape[0] if -1 in wanted[1:] else -1, *wanted[1:]]
+        batch = x.shape[0] if x.shape else 1
+        wanted = [batch if -1 in wanted[1:] else -1, *wanted[1:]]
     return plain(parts.reshape(layer.builder, layer.name, layer.plain(x), filled_in(wanted, x.value.type.size)))
 
 

@@ -135,8 +135,9 @@ def value(x: Data, axes: tuple[int, ...] = ()) -> Value:
     """`x`, which has to be one tensor, of one of the ranks `axes`."""
     if not isinstance(x, Value):
         raise BadInput("a table of tensors where one tensor is needed")
-    if axes and len(x.shape) not in axes:
-        raise Unsupported(f"a tensor of shape {list(x.shape)} where {' or '.join(map(str, axes))} axes are read")
+    if not x.shape or (axes and len(x.shape) not in axes):
+        wanted = " or ".join(map(str, axes)) or "at least 1"
+        raise Unsupported(f"a tensor of shape {list(x.shape)} where {wanted} axes are read")
     return x
 
 
