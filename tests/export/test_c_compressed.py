@@ -14,7 +14,7 @@ from lamina.ir.build import Builder
 from lamina.ir.network import Array
 from lamina.ir.types import Element, Float, Integer
 from tests.export.compiled import STRICT, Library
-from tests.export.operator_cases import ASYMMETRIC, EIGHT, SIXTEEN, UNEVEN
+from tests.export.operator_cases import ASYMMETRIC, EIGHT, SIXTEEN, UNEVEN, pick, shape
 
 WEIGHT = Integer(bits=8, scale=(2.0**-7,))
 KINDS: list[tuple[Element, Element, Element, dict[str, Any]]] = [  # input, weight, result, attributes
@@ -69,6 +69,67 @@ def test_several_stretches_and_empty_rows(tmp_path: Path, compiler: str) -> None
     networks += [layer(rng, kind, (40, 30), 0.01, 2) for kind in (0, 3)]
     networks += [layer(rng, 0, (3, 7), 0.0, None)]
     Library(networks, tmp_path, "-O2", "-march=native", *STRICT, compiler=compiler).check()
+
+
+def picture(rng: Generator, kind: int, density: float, bits: int | None) -> Network:
+    """A sparse convolution of any stride, dilation, padding and groups."""
+    x, w, y, attributes = KINDS[kind]
+    groups, c, k = int(pick(rng, 1, 1, 2)), int(rng.integers(2, 6)), int(rng.integers(2, 9))
+    size, kernel = tuple(int(v) for v in rng.integers(6, 20, 2)), shape(rng, 2, 3)
+    more = {
+        "stride": shape(rng, 2, 3), "dilation": shape(rng, 2, 2), "groups": groups,
+        "padding": tuple(int(v) for v in rng.integers(0, 3, 4)),
+    }  # fmt: skip
+    full = (groups * k, c, *kernel)
+    b = Builder()
+    value = b.constant(
+        "w", weights(rng, full, w, density, bits), Type(shape=full, element=w, sparse=True, codebook_bits=bits)
+    )
+    source = b.input("x", Type(shape=(2, groups * c, *size), element=x))
+    made = b.emit("conv2d", [source, value], element=y, **attributes, **more)
+    return b.network(f"picture{kind}", {"y": b.emit("relu", [made])})
+
+
+@pytest.mark.parametrize(
+    ("compiler", "flags"),
+    [("gcc", ("-O1", "-fsanitize=undefined", "-fno-sanitize-recover=all")), ("clang", ("-O1", "-march=native"))],
+    ids=["gcc", "clang"],
+)
+def test_sparse_convolutions_equal_the_dense_interpreter(tmp_path: Path, compiler: str, flags: tuple[str, ...]) -> None:
+    rng = np.random.default_rng(6)
+    networks = [
+        picture(rng, kind, density, bits)
+        for kind in range(len(KINDS))
+        for density, bits in ((0.1, None), (0.15, 4), (0.0, None))
+    ]
+    Library(networks, tmp_path, *flags, *STRICT, compiler=compiler).check()
+    assert "cell + place[i]" in "".join(path.read_text() for path in tmp_path.glob("picture0*.c"))
+
+
+def blocked(rng: Generator, kind: int, shape: tuple[int, int], *, down: bool, inside: float) -> Network:
+    """A layer whose weights vanish in blocks of eight; `inside` is the share of a block that does not."""
+    x, w, y, attributes = KINDS[kind]
+    data = weights(rng, shape, w, inside, None)
+    rows, columns = (-(-shape[0] // 8), shape[1]) if down else (shape[0], -(-shape[1] // 8))
+    keep = np.repeat(rng.random((rows, columns)) < 0.15, 8, axis=0 if down else 1)[: shape[0], : shape[1]]
+    b = Builder()
+    value = b.constant("w", (data * keep).astype(w.storage), Type(shape=shape, element=w, sparse=True))
+    made = b.emit("linear", [b.input("x", Type(shape=(2, shape[1]), element=x)), value], element=y, **attributes)
+    return b.network(f"blocked{kind}", {"y": made})
+
+
+@pytest.mark.parametrize("flags", [("-O1", "-DLAMINA_SCALAR"), ("-O2", "-march=native")], ids=["scalar", "native"])
+def test_blocks_of_eight_equal_the_dense_interpreter(tmp_path: Path, flags: tuple[str, ...]) -> None:
+    rng = np.random.default_rng(5)
+    networks = [
+        blocked(rng, kind, shape, down=down, inside=0.9)
+        for kind in (0, 2, 3, 4)
+        for shape in ((16, 64), (21, 40))
+        for down in (True, False)
+    ]
+    Library(networks, tmp_path, *flags, *STRICT).check()
+    text = "".join(path.read_text() for path in tmp_path.glob("blocked0*.c"))
+    assert "w += count[g] * 8" in text
 
 
 def test_compressed_layers_are_smaller(tmp_path: Path) -> None:

@@ -33,6 +33,8 @@ typedef float ${p}_floats __attribute__((vector_size(${p}_LANES * 4)));
 #else
 typedef float ${p}_floats;
 #endif
+""",
+    "load_floats": """
 static inline ${p}_floats ${p}_load_floats(const float *p)
 {
     ${p}_floats v;
@@ -43,6 +45,12 @@ static inline ${p}_floats ${p}_load_floats(const float *p)
     "ints": """
 #if ${p}_LANES > 1
 typedef int32_t ${p}_ints __attribute__((vector_size(${p}_LANES * 4)));
+#else
+typedef int32_t ${p}_ints;
+#endif
+""",
+    "load_ints": """
+#if ${p}_LANES > 1
 typedef int8_t ${p}_bytes __attribute__((vector_size(${p}_LANES)));
 static inline ${p}_ints ${p}_load_ints(const int8_t *p)
 {
@@ -51,7 +59,6 @@ static inline ${p}_ints ${p}_load_ints(const int8_t *p)
     return __builtin_convertvector(v, ${p}_ints);
 }
 #else
-typedef int32_t ${p}_ints;
 static inline ${p}_ints ${p}_load_ints(const int8_t *p)
 {
     return *p;

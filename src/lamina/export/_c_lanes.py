@@ -31,8 +31,8 @@ def lanes(acc: str, weights: Any, prefix: str) -> Lanes:
     """The lanes of sums of C type `acc` over weights of a NumPy dtype."""
     if acc == "float":
         return Lanes(type=f"{prefix}_floats", count=f"{prefix}_LANES", most=8, loader=f"{prefix}_load_floats",
-                     helpers=("lanes", "floats"))  # fmt: skip
+                     helpers=("lanes", "floats", "load_floats"))  # fmt: skip
     if acc == "int32_t" and ctype(np.dtype(weights)) == "int8_t":
         return Lanes(type=f"{prefix}_ints", count=f"{prefix}_LANES", most=8, loader=f"{prefix}_load_ints",
-                     helpers=("lanes", "ints"))  # fmt: skip
+                     helpers=("lanes", "ints", "load_ints"))  # fmt: skip
     return Lanes(type=acc, count="1", most=1, loader="")

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from lamina.export import _c_computed, _c_dots, _c_dots_conv, _c_sparse
+from lamina.export import _c_computed, _c_dots, _c_dots_conv, _c_sparse, _c_sparse_blocks, _c_sparse_conv
 from lamina.export._c_kernel import Kernel, Setting
 from lamina.export._c_lanes import Lanes, lanes
 from lamina.export._c_sums import Sums, packed_sums
@@ -142,6 +142,8 @@ $calls
 def conv2d(setting: Setting) -> Kernel:
     if any(array is None for array in setting.arrays[1:]):
         return _c_computed.conv2d(setting)
+    if setting.site.inputs[1].sparse and (sparse := _c_sparse_conv.conv2d(setting)) is not None:
+        return sparse
     if (dots := _c_dots_conv.conv2d(setting)) is not None:
         return dots
     x, y = setting.site.inputs[0], setting.site.outputs[0]
@@ -198,8 +200,10 @@ def _span(arithmetic: Sums, vector: Lanes, kb: int, places: Mapping[str, object]
 def linear(setting: Setting) -> Kernel:
     if any(array is None for array in setting.arrays[1:]):
         return _c_computed.linear(setting)
-    if setting.site.inputs[1].sparse and (sparse := _c_sparse.linear(setting)) is not None:
-        return sparse
+    if setting.site.inputs[1].sparse:
+        sparse = _c_sparse_blocks.linear(setting) or _c_sparse.linear(setting)
+        if sparse is not None:
+            return sparse
     if (dots := _c_dots.linear(setting)) is not None:
         return dots
     arithmetic = packed_sums(setting)
