@@ -76,7 +76,7 @@ def picture(rng: Generator, kind: int, density: float, bits: int | None) -> Netw
     x, w, y, attributes = KINDS[kind]
     groups, c, k = int(pick(rng, 1, 1, 2)), int(rng.integers(2, 6)), int(rng.integers(2, 9))
     size, kernel = tuple(int(v) for v in rng.integers(6, 20, 2)), shape(rng, 2, 3)
-    more = {
+    more: dict[str, Any] = {
         "stride": shape(rng, 2, 3), "dilation": shape(rng, 2, 2), "groups": groups,
         "padding": tuple(int(v) for v in rng.integers(0, 3, 4)),
     }  # fmt: skip
@@ -104,6 +104,31 @@ def test_sparse_convolutions_equal_the_dense_interpreter(tmp_path: Path, compile
     ]
     Library(networks, tmp_path, *flags, *STRICT, compiler=compiler).check()
     assert "cell + place[i]" in "".join(path.read_text() for path in tmp_path.glob("picture0*.c"))
+
+
+def coded(rng: Generator, kind: int, bits: int, *, image: bool) -> Network:
+    """A dense layer whose weights are a code book."""
+    x, w, y, attributes = KINDS[kind]
+    b, groups = Builder(), int(pick(rng, 1, 2))
+    full = (groups * int(rng.integers(3, 12)), 3, 3, 3) if image else (int(rng.integers(3, 30)), 41)
+    value = b.constant("w", weights(rng, full, w, 1.0, bits), Type(shape=full, element=w, codebook_bits=bits))
+    source = b.input("x", Type(shape=(2, 3 * groups, 7, 9) if image else (3, 41), element=x))
+    more: dict[str, Any] = {"groups": groups, "padding": (1, 0, 1, 1)} if image else {}
+    made = b.emit("conv2d" if image else "linear", [source, value], element=y, **attributes, **more)
+    return b.network(f"coded{kind}", {"y": b.emit("relu", [made])})
+
+
+def test_code_books_are_decoded_on_the_fly(tmp_path: Path) -> None:
+    rng = np.random.default_rng(7)
+    networks = [
+        coded(rng, kind, bits, image=image) for kind in (0, 1, 2, 5) for bits in (2, 3, 6) for image in (True, False)
+    ]
+    library = Library(networks, tmp_path, "-O1", *STRICT)
+    library.check()
+    for network, report in zip(library.networks, library.reports, strict=True):
+        type_ = network.constants["w"].type
+        if type_.element == Float():
+            assert report.flash_bytes < type_.size * (0.5 if (type_.codebook_bits or 0) <= 4 else 1) + 64 * 4 + 100
 
 
 def blocked(rng: Generator, kind: int, shape: tuple[int, int], *, down: bool, inside: float) -> Network:

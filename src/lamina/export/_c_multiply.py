@@ -10,10 +10,12 @@ are not stored. An integer linear layer keeps its rows: a row times the input is
 """
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
 from lamina.export import _c_computed, _c_dots, _c_dots_conv, _c_sparse, _c_sparse_blocks, _c_sparse_conv
+from lamina.export._c_codebook import Codes, encoded
 from lamina.export._c_kernel import Kernel, Setting
 from lamina.export._c_lanes import Lanes, lanes
 from lamina.export._c_sums import Sums, packed_sums
@@ -131,7 +133,7 @@ _BLOCKS = """\
 for (int n = 0; n < $n; ++n) {
     for (int g = 0; g < $groups; ++g) {
         const $x_type *x = x0 + (n * $groups + g) * $x_size;
-        const $w_type *w = weight + g * $w_size;
+        const $w_type *$w = $weight + g * $w_size;
         int k0 = g * $k;
 $calls
     }
@@ -268,31 +270,48 @@ def _blocked(
     k, taps = len(weights) // groups, weights[0].size
     n = setting.site.inputs[0].size // (groups * x_size)
     _, args = _parameters(setting, arithmetic, y=f"y + n * {y.size // n}")
-    calls = [
-        f"for (int b = 0; b < {k // size if size == BLOCK else 1}; ++b, k0 += {size}, w += {size * taps}) {{\n"
-        f"    {setting.name}_{size}(k0, {args});\n}}"
-        for size in _blocks(k)
-    ]
+    blocks = _packed(weights, groups)
+    coded = setting.site.inputs[1].codebook_bits is not None
+    codes = encoded(blocks) if coded else None
+    calls = [_calls(setting.name, args, size, k // size if size == BLOCK else 1, taps, codes) for size in _blocks(k)]
+    tables = {"weight": np.concatenate([*blocks, np.zeros(vector.most - 1, weights.dtype)])}
+    scratch: dict[str, tuple[Any, int]] = {}
+    w_size = k * taps
+    if codes is not None:
+        tables, w_size = {"code": codes.code, "book": codes.book}, sum(codes.bytes(b.size) for b in blocks) // groups
+        scratch = {"block": (weights.dtype, max(_blocks(k)) * taps + vector.most - 1)}
     body = fill(
-        _BLOCKS, n=n, groups=groups, x_size=x_size, w_size=k * taps, k=k, calls=indent("\n".join(calls), 8),
-        x_type=ctype(setting.site.inputs[0].element.storage), w_type=ctype(weights.dtype),
+        _BLOCKS, n=n, groups=groups, x_size=x_size, w_size=w_size, k=k, calls=indent("\n".join(calls), 8),
+        x_type=setting.kind, w_type=ctype(weights.dtype) if codes is None else "uint8_t",
+        w="w" if codes is None else "codes", weight="weight" if codes is None else "code",
     )  # fmt: skip
     return Kernel(
         reads=(0,),
         body=body,
-        stored={"weight": _packed(weights, groups, beyond=vector.most - 1), **arithmetic.stored},
+        stored={**tables, **arithmetic.stored},
+        scratch=scratch,
         before="\n".join(before),
         helpers=(*vector.helpers, *arithmetic.helpers),
         stack_bytes=sums * (8 if arithmetic.acc in ("int64_t", "double") else 4),
     )
 
 
-def _packed(weights: Array, groups: int, *, beyond: int) -> Array:
-    """[k, ...] as blocks of channels side by side, and `beyond` zeros that the last lanes may read."""
+def _calls(name: str, args: str, size: int, count: int, taps: int, codes: Codes | None) -> str:
+    """The loop over `count` blocks of `size` channels; each is decoded first where weights are `codes`."""
+    if codes is None:
+        step, call = f"w += {size * taps}", f"{name}_{size}(k0, {args});"
+    else:
+        step, own = f"codes += {codes.bytes(size * taps)}", args.replace("w", "block", 1)
+        call = f"{codes.decode(size * taps)}\n{name}_{size}(k0, {own});"
+    return f"for (int b = 0; b < {count}; ++b, k0 += {size}, {step}) {{\n{indent(call)}\n}}"
+
+
+def _packed(weights: Array, groups: int) -> list[Array]:
+    """[k, ...] as blocks of channels side by side."""
     parts = []
     for group in np.split(weights.reshape(len(weights), -1), groups):
         parts += [group[at : at + BLOCK].T.ravel() for at in range(0, len(group), BLOCK)]
-    return np.concatenate([*parts, np.zeros(beyond, weights.dtype)])
+    return parts
 
 
 def _parameters(setting: Setting, arithmetic: Sums, *, y: str = "y") -> tuple[str, str]:
