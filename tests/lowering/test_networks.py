@@ -9,6 +9,8 @@ import pytest
 import torch
 
 import lamina.export
+from lamina.hw.registry import find
+from lamina.hw.table import cost
 from lamina.lowering import lower, lower_all
 from tests.lowering import zoo
 from tests.lowering.test_torch_rules import flat
@@ -52,6 +54,7 @@ def test_totals(name):
     module, network = full(entry)
     assert network.macs == entry.macs
     assert network.parameters == entry.parameters
+    assert cost(network, [find("cpu")]).results[0].coverage == 1
     assert entry.parameters == sum(p.numel() for p in module.parameters()) or name == "reservoir"
 
 

@@ -169,6 +169,17 @@ def test_state_in_a_buffer_is_refused():
         lower(Counts(), input_shape=(1, 2))
 
 
+def test_local_response_is_one_operator():
+    x = torch.randn(2, 7, 3, 4, generator=torch.Generator().manual_seed(0))
+    for picture in (x, x[..., 0]):
+        network = check(lambda x: F.local_response_norm(x, 3, 0.2, 0.6, 1.5), x=picture)
+        assert [o.operator for o in network.operations] == ["lrn"]
+    even = check(lambda x: F.local_response_norm(x, 4, 0.2), x=x)  # torch's window lies otherwise
+    assert "lrn" not in [o.operator for o in even.operations]
+    near = check(lambda x: x / (1 + F.avg_pool2d(x * x, 3, 1, 1) * 0.1) ** 0.75, x=x)
+    assert "lrn" not in [o.operator for o in near.operations]
+
+
 def test_names_of_results():
     x = torch.rand(2, 3)
     results = {

@@ -18,6 +18,7 @@ import torch
 from lamina.core.errors import BadInput, Unsupported
 from lamina.ir import Network, Type
 from lamina.ir.build import Builder, Value, element_of
+from lamina.lowering._torch_patterns import composed
 from lamina.lowering._torch_program import Call, Program, Ref, Stored, refs
 from lamina.lowering.torch_rules import RULES
 from lamina.lowering.torch_rules._rule import coding, numpy_type
@@ -28,14 +29,15 @@ Values = dict[str, Any]
 
 def translate(program: Program, name: str, arguments: Mapping[str, str]) -> Network:
     """The network of `program`; `arguments` renames inputs. Raises `Unsupported`, `BadInput`."""
-    _refuse_unknown(program.calls)
+    calls = composed(program.calls)
+    _refuse_unknown(calls)
     b, values = Builder(), Values()
     for ref in program.inputs:
         element = element_of(numpy_type(ref.dtype))
         values[ref.name] = b.input(arguments.get(ref.name, ref.name), Type(shape=ref.shape, element=element))
     for key, tensor in program.stored.items():
         values[key] = _constant(b, tensor)
-    _run(b, program.calls, values)
+    _run(b, calls, values)
     outputs = {output: _found(values, ref.name) for output, ref in program.outputs.items() if ref is not None}
     if not all(isinstance(value, Value) for value in outputs.values()):
         raise Unsupported("the module returns something that is no tensor")

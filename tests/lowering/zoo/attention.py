@@ -87,7 +87,8 @@ def weights(size: int, wide: int) -> int:
 
 ENTRIES = [
     Entry(
-        name="transformer_encoder", full=Encoder, shape={"tokens": torch.zeros(1, 10, dtype=torch.int64, device="meta")},
+        name="transformer_encoder", full=Encoder,
+        shape={"tokens": torch.zeros(1, 10, dtype=torch.int64, device="meta")},
         inputs={"tokens": torch.randint(60, (2, 7), generator=torch.Generator().manual_seed(0))},
         macs=2 * block(10, 16, 32) + dense(16, 5), parameters=960 + 160 + 2 * weights(16, 32) + 85,
     ),

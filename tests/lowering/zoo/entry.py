@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from torch import Tensor, nn
@@ -28,7 +29,7 @@ def conv(out: int | tuple[int, int], k: int, c: int, r: int | tuple[int, int], g
 
 def dense(*sizes: int) -> int:
     """A chain of fully connected layers."""
-    return sum(a * b for a, b in zip(sizes, sizes[1:], strict=False))
+    return sum(a * b for a, b in pairwise(sizes))
 
 
 def biases(*sizes: int) -> int:

@@ -1,4 +1,6 @@
-"""Pictures to pictures: U-Net, autoencoders with and without unpooling, DCGAN's pair, style transfer, super-resolution."""
+"""Pictures to pictures: U-Net, autoencoders, one of them with unpooling, DCGAN's pair, style, super-resolution."""
+
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -50,8 +52,8 @@ class Stacked(nn.Module):
     def __init__(self):
         super().__init__()
         sizes = (784, 1000, 500, 250, 30)
-        self.down = nn.ModuleList(nn.Linear(a, b) for a, b in zip(sizes, sizes[1:], strict=False))
-        self.up = nn.ModuleList(nn.Linear(b, a) for a, b in reversed(list(zip(sizes, sizes[1:], strict=False))))
+        self.down = nn.ModuleList(nn.Linear(a, b) for a, b in pairwise(sizes))
+        self.up = nn.ModuleList(nn.Linear(b, a) for a, b in reversed(list(pairwise(sizes))))
 
     def forward(self, x: Tensor) -> Tensor:
         for i, layer in enumerate(self.down):
@@ -69,9 +71,9 @@ class Pair(nn.Module):
         sizes = (8 * width, 4 * width, 2 * width, width)
         up = [nn.ConvTranspose2d(noise, sizes[0], 4, bias=False), nn.BatchNorm2d(sizes[0]), nn.ReLU()]
         down = [nn.Conv2d(3, width, 4, 2, 1, bias=False), nn.LeakyReLU(0.2)]
-        for a, b in zip(sizes, sizes[1:], strict=False):
+        for a, b in pairwise(sizes):
             up += [nn.ConvTranspose2d(a, b, 4, 2, 1, bias=False), nn.BatchNorm2d(b), nn.ReLU()]
-        for a, b in reversed(list(zip(sizes, sizes[1:], strict=False))):
+        for a, b in reversed(list(pairwise(sizes))):
             down += [nn.Conv2d(b, a, 4, 2, 1, bias=False), nn.BatchNorm2d(a), nn.LeakyReLU(0.2)]
         self.generator = nn.Sequential(*up, nn.ConvTranspose2d(width, 3, 4, 2, 1, bias=False), nn.Tanh())
         self.discriminator = nn.Sequential(*down, nn.Conv2d(sizes[0], 1, 4, bias=False), nn.Sigmoid(), nn.Flatten(0))

@@ -1,4 +1,4 @@
-"""Classifiers with short cuts and cheap convolutions: ResNet, DenseNet, MobileNet, squeeze-and-excitation, ShuffleNet."""
+"""Classifiers with short cuts and cheap convolutions: ResNet, DenseNet, MobileNet, ShuffleNet, excitation."""
 
 import torch
 from torch import Tensor, nn
@@ -157,7 +157,8 @@ ENTRIES = [
     ),
     Entry(
         name="mobilenet", full=mobilenet, shape=(1, 3, 224, 224), macs=568_740_352, parameters=4_231_976,
-        source="Howard et al. 2017: 569 M, 4.2 M", small=lambda: mobilenet(10, 8), inputs={"input": torch.rand(1, 3, 33, 33)},
+        source="Howard et al. 2017: 569 M, 4.2 M", small=lambda: mobilenet(10, 8),
+        inputs={"input": torch.rand(1, 3, 33, 33)},
     ),
     Entry(
         name="squeeze_and_excitation", full=Excited, shape=(1, 3, 16, 16), inputs={"x": torch.rand(2, 3, 16, 16)},
@@ -166,7 +167,8 @@ ENTRIES = [
     ),
     Entry(
         name="shuffled_groups", full=Shuffled, shape=(1, 3, 32, 32), inputs={"x": torch.rand(2, 3, 16, 16)},
-        macs=conv(16, 24, 3, 3) + conv(16, 24, 24, 1, 3) + conv(8, 24, 24, 3, 24) + conv(8, 24, 24, 1, 3) + dense(48, 10),
+        macs=conv(16, 24, 3, 3) + conv(16, 24, 24, 1, 3) + conv(8, 24, 24, 3, 24) + conv(8, 24, 24, 1, 3)
+        + dense(48, 10),
         parameters=(648 + 48) + (192 + 48) + (216 + 48) + (192 + 48) + 490,
     ),
 ]  # fmt: skip

@@ -132,6 +132,12 @@ def rms_norm(
     return y if weight is None else b.emit("multiply", [y, weight], name=f"{name}.scale")
 
 
+@rule("lamina.local_response")
+def local_response(b: Builder, name: str, self: Value, size: int, alpha: float, beta: float, k: float) -> Any:
+    """What `_torch_patterns` finds in ten of torch's calls."""
+    return b.emit("lrn", [self], name=name, size=size, alpha=float(alpha), beta=float(beta), k=float(k))
+
+
 @rule("aten.softmax.int", "aten._softmax", "aten._safe_softmax")
 def softmax(b: Builder, name: str, self: Value, dim: int, dtype: Any = None, **_: Any) -> Value:
     x = cast(b, f"{name}.cast", self, element_of_dtype(dtype, self.type.element))
