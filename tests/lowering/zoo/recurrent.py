@@ -185,6 +185,7 @@ ENTRIES = [
         macs=35 * (2 * lstm(650, 650) + dense(650, 10_000)),
         parameters=6_500_000 + 2 * (lstm(650, 650) + 2 * 2600) + 6_510_000, small=lambda: Language(50, 12),
         inputs={
+            "tokens": torch.randint(50, (5, 2), generator=GENERATOR),
             "h": torch.rand(2, 2, 12), "c": torch.rand(2, 2, 12),
         },
     ),
