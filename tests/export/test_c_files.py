@@ -147,7 +147,9 @@ def test_flash_and_stack_are_what_the_compiler_makes(tmp_path: Path) -> None:
         run(need("gcc"), "-std=c99", "-O2", "-fno-inline", "-fstack-usage", "-c", f"n{at}.c", cwd=tmp_path)
         constants = run("nm", "-S", f"n{at}.o", cwd=tmp_path)
         sizes = [int(line.split()[1], 16) for line in constants.splitlines() if " r n" in line]
-        assert sum(sizes) == report.flash_bytes
+        # sums of rows are for CPUs with VNNI alone: others leave them out
+        rows = re.findall(r"_total\[(\d+)\] =", (tmp_path / f"n{at}.c").read_text())
+        assert sum(sizes) + 4 * sum(map(int, rows)) == report.flash_bytes
         frames = [int(line.split("\t")[1]) for line in (tmp_path / f"n{at}.su").read_text().splitlines()]
         # a call goes run_static, run, operation, block, tile, helper: six frames at most
         assert sum(sorted(frames)[-6:]) <= report.stack_bytes

@@ -5,8 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 
 import lamina.export
+from lamina.export import _c_hoist
 from lamina.ir import Network, Type
 from lamina.ir.build import Builder, Value
 from lamina.ir.types import INDEX, Integer
@@ -198,3 +200,18 @@ def test_a_body_is_one_function_and_its_weights_are_packed_once(tmp_path: Path) 
     assert text.count("static void lstm_op_lstm_body(") == 1
     weights = 4 * (16 * 3 + 16 * 4 + 16 + 2 * 7)
     assert report.flash_bytes == weights + 4 * 8  # and one constant of zeros for both states
+
+
+def test_layers_over_slices_leave_the_loop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Weights that overflow a cache are read once for all steps; small ones stay, since memory is dearer."""
+    monkeypatch.setattr(_c_hoist, "LEAST_BYTES", 100)
+    networks = [lstm(1), lstm(2, reverse=True, steps=8), bidirectional(5), gru(6), nested(7), integers(8)]
+    Library(networks, tmp_path, *FLAGS).check()
+    lean = _c_hoist.hoisted(networks[0])
+    assert [o.operator for o in lean.operations] == ["linear", "scan"]
+    assert lean.operations[0].outputs == {"lstm.linear": Type(shape=(5, 2, 16))}
+    body = lean.operations[1].attributes["body"]
+    assert isinstance(body, Network)
+    assert sum(o.operator == "linear" for o in body.operations) == 1
+    monkeypatch.undo()
+    assert _c_hoist.hoisted(networks[0]) is networks[0]

@@ -130,13 +130,10 @@ for (int q = $begin; q < $end; ++q) {
 """
 
 _BLOCKS = """\
-for (int n = 0; n < $n; ++n) {
-    for (int g = 0; g < $groups; ++g) {
-        const $x_type *x = x0 + (n * $groups + g) * $x_size;
-        const $w_type *$w = $weight + g * $w_size;
-        int k0 = g * $k;
+for (int g = 0; g < $groups; ++g) {
+    const $w_type *$w = $weight + g * $w_size;
+    int k0 = g * $k;
 $calls
-    }
 }
 """
 
@@ -265,15 +262,16 @@ def _blocks(k: int) -> list[int]:
 def _blocked(
     setting: Setting, arithmetic: Sums, vector: Lanes, before: list[str], *, groups: int, x_size: int, sums: int
 ) -> Kernel:
-    """The loops over examples, groups and blocks that call the functions `before`."""
+    """The loops over groups, blocks and examples that call the functions `before`; weights are read once for all."""
     weights, y = arithmetic.weights, setting.site.outputs[0]
     k, taps = len(weights) // groups, weights[0].size
     n = setting.site.inputs[0].size // (groups * x_size)
-    _, args = _parameters(setting, arithmetic, y=f"y + n * {y.size // n}")
+    x_place = f"x0 + (n * {groups} + g) * {x_size}"
+    _, args = _parameters(setting, arithmetic, x=x_place, y=f"y + n * {y.size // n}")
     blocks = _packed(weights, groups)
     coded = setting.site.inputs[1].codebook_bits is not None
     codes = encoded(blocks) if coded else None
-    calls = [_calls(setting.name, args, size, k // size if size == BLOCK else 1, taps, codes) for size in _blocks(k)]
+    calls = [_calls(setting.name, args, n, size, k // size if size == BLOCK else 1, taps, codes) for size in _blocks(k)]
     tables = {"weight": np.concatenate([*blocks, np.zeros(vector.most - 1, weights.dtype)])}
     scratch: dict[str, tuple[Any, int]] = {}
     w_size = k * taps
@@ -281,8 +279,8 @@ def _blocked(
         tables, w_size = {"code": codes.code, "book": codes.book}, sum(codes.bytes(b.size) for b in blocks) // groups
         scratch = {"block": (weights.dtype, max(_blocks(k)) * taps + vector.most - 1)}
     body = fill(
-        _BLOCKS, n=n, groups=groups, x_size=x_size, w_size=w_size, k=k, calls=indent("\n".join(calls), 8),
-        x_type=setting.kind, w_type=ctype(weights.dtype) if codes is None else "uint8_t",
+        _BLOCKS, groups=groups, w_size=w_size, k=k, calls=indent("\n".join(calls)),
+        w_type=ctype(weights.dtype) if codes is None else "uint8_t",
         w="w" if codes is None else "codes", weight="weight" if codes is None else "code",
     )  # fmt: skip
     return Kernel(
@@ -296,14 +294,14 @@ def _blocked(
     )
 
 
-def _calls(name: str, args: str, size: int, count: int, taps: int, codes: Codes | None) -> str:
-    """The loop over `count` blocks of `size` channels; each is decoded first where weights are `codes`."""
-    if codes is None:
-        step, call = f"w += {size * taps}", f"{name}_{size}(k0, {args});"
-    else:
-        step, own = f"codes += {codes.bytes(size * taps)}", args.replace("w", "block", 1)
-        call = f"{codes.decode(size * taps)}\n{name}_{size}(k0, {own});"
-    return f"for (int b = 0; b < {count}; ++b, k0 += {size}, {step}) {{\n{indent(call)}\n}}"
+def _calls(name: str, args: str, n: int, size: int, count: int, taps: int, codes: Codes | None) -> str:
+    """The loops over `count` blocks of `size` channels and n examples; `codes` are decoded before the examples."""
+    step, decoded = f"w += {size * taps}", ""
+    if codes is not None:
+        step, decoded = f"codes += {codes.bytes(size * taps)}", f"{codes.decode(size * taps)}\n"
+        args = args.replace(" w,", " block,", 1)
+    examples = f"{decoded}for (int n = 0; n < {n}; ++n) {{\n    {name}_{size}(k0, {args});\n}}"
+    return f"for (int b = 0; b < {count}; ++b, k0 += {size}, {step}) {{\n{indent(examples)}\n}}"
 
 
 def _packed(weights: Array, groups: int) -> list[Array]:
@@ -314,10 +312,10 @@ def _packed(weights: Array, groups: int) -> list[Array]:
     return parts
 
 
-def _parameters(setting: Setting, arithmetic: Sums, *, y: str = "y") -> tuple[str, str]:
+def _parameters(setting: Setting, arithmetic: Sums, *, x: str = "x", y: str = "y") -> tuple[str, str]:
     """Parameters and arguments of a block's function: input, packed weights, tables, result."""
     x_type, y_type = (ctype(t.element.storage) for t in (setting.site.inputs[0], setting.site.outputs[0]))
     names = [("x", x_type), ("w", ctype(arithmetic.weights.dtype))]
     names += [(name, ctype(data.dtype)) for name, data in arithmetic.stored.items()]
     params = [f"const {kind} *restrict {name}" for name, kind in names]
-    return ", ".join([*params, f"{y_type} *restrict y"]), ", ".join([*(name for name, _ in names), y])
+    return ", ".join([*params, f"{y_type} *restrict y"]), ", ".join([x, *(name for name, _ in names[1:]), y])

@@ -20,6 +20,7 @@ from lamina.core import files
 from lamina.core.units import MiB, si
 from lamina.export import _c_helpers, _c_host_test
 from lamina.export._c_header import header, signature
+from lamina.export._c_hoist import hoisted
 from lamina.export._c_memory import Plan
 from lamina.export._c_names import identifier
 from lamina.export._c_part import Part, Unit
@@ -110,7 +111,7 @@ class _Program:
     def __init__(self, network: Network, name: str) -> None:
         self.network, self.name = network, name
         self.unit = Unit(prefix=name)
-        self.part = Part(self.unit, network, stem=name, base="state->")
+        self.part = Part(self.unit, hoisted(network), stem=name, base="state->")
         self.plan, self.stack_bytes = self.part.plan, self.part.stack_bytes
         self.arrays = self.unit.arrays
         self.flash_bytes = sum(array.nbytes for array in self.arrays.values())
