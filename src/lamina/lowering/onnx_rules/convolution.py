@@ -10,9 +10,11 @@ from collections.abc import Sequence
 from math import ceil
 
 from lamina.core.errors import BadInput, Unsupported
+from lamina.ir.operators.move import END
 from lamina.lowering._onnx_node import Node, Tensor
 from lamina.lowering.onnx_rules._rule import rule
 
+MOST_PLANES = 64  # of a kernel over three axes
 Window = tuple[list[int], list[int], list[int], list[int]]  # stride, dilation, before, after: an entry per axis
 
 
@@ -76,9 +78,11 @@ def conv(node: Node) -> Tensor:
 
 def convolution(node: Node, x: Tensor, w: Tensor, b: Tensor | None, **more: object) -> Tensor:
     """conv2d of the node's window; `more` goes to the operator."""
-    axes = spatial(node, x)
     if w.rank != x.rank:
         raise BadInput(f"weights of shape {list(w.shape)} for a value of shape {list(x.shape)}")
+    if x.rank == 5:
+        return _three(node, x, w, b)
+    axes = spatial(node, x)
     stride, dilation, before, after = window(node, x.shape[2:], kernel_of(node, w))
     attributes = {
         "stride": two(stride, 1),
@@ -93,6 +97,46 @@ def convolution(node: Node, x: Tensor, w: Tensor, b: Tensor | None, **more: obje
         return made
     made = node.step("conv2d", *operands, **attributes)
     return node.reshape(made, (*made.shape[:2], made.shape[3]), last=True)
+
+
+def _three(node: Node, x: Tensor, w: Tensor, b: Tensor | None) -> Tensor:
+    """x [n, c, d, h, w]: planes d are a batch, and every place of the kernel along d is a conv2d of its planes."""
+    stride, dilation, before, after = window(node, x.shape[2:], kernel_of(node, w))
+    if min(before[0], after[0]) < 0 or w.shape[2] > MOST_PLANES:
+        raise Unsupported(f"a kernel of {w.shape[2]} planes: up to {MOST_PLANES} are read")
+    if before[0] or after[0]:
+        x = node.step("pad", x, before=(0, 0, before[0], 0, 0), after=(0, 0, after[0], 0, 0), mode="constant")
+    n, c, depth = x.shape[:3]
+    planes = (depth - dilation[0] * (w.shape[2] - 1) - 1) // stride[0] + 1
+    if planes < 1:
+        raise BadInput(f"a kernel of {w.shape[2]} planes does not fit {depth}")
+    attributes = {
+        "stride": tuple(stride[1:]),
+        "dilation": tuple(dilation[1:]),
+        "padding": around(before[1:], after[1:]),
+        "groups": node.integer("group", 1),
+    }
+    total: Tensor | None = None
+    for at in range(w.shape[2]):
+        start = at * dilation[0]
+        seen = node.step(
+            "slice",
+            x,
+            starts=(0, 0, start, 0, 0),
+            stops=(END, END, start + (planes - 1) * stride[0] + 1, END, END),
+            steps=(1, 1, stride[0], 1, 1),
+        )
+        rows = node.step("transpose", seen, order=(0, 2, 1, 3, 4))
+        flat_rows = node.reshape(rows, (n * planes, c, *x.shape[3:]))
+        taps = node.step("slice", w, starts=(0, 0, at, 0, 0), stops=(END, END, at + 1, END, END), steps=(1, 1, 1, 1, 1))
+        kernel = node.reshape(taps, (*w.shape[:2], *w.shape[3:]))
+        bias = [b] if b is not None and at == 0 else []
+        term = node.step("conv2d", flat_rows, kernel, *bias, **attributes)
+        total = term if total is None else node.step("add", total, term)
+    assert total is not None
+    split = node.reshape(total, (n, planes, *total.shape[1:]))
+    made: Tensor = node.emit("transpose", split, order=(0, 2, 1, 3, 4))
+    return made
 
 
 @rule("ConvTranspose")

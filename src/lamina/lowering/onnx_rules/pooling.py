@@ -1,4 +1,4 @@
-"""Pooling over windows of one or two axes, and over the whole plane.
+"""Pooling over windows, and over the whole plane; three axes are pooled as two, then one.
 
 MaxPool            max_pool2d; a last window that is not whole (ceil_mode) sees padding, which never wins
 AveragePool        average_pool2d; where windows leave the padded plane, its mean times kernel size over true count
@@ -6,6 +6,7 @@ GlobalAveragePool  average_pool2d of the whole plane     GlobalMaxPool  reduce_m
 LpPool             (mean |x|^p · size)^(1/p)             MaxUnpool      max_unpool2d
 """
 
+from functools import reduce
 from math import ceil, prod
 
 import numpy as np
@@ -22,7 +23,7 @@ class Pool:
     """The windows of a pooling node: attributes for the operators, and sizes of the result."""
 
     def __init__(self, node: Node, x: Tensor) -> None:
-        self.axes = spatial(node, x)
+        self.axes = x.rank - 2 if x.rank == 5 else spatial(node, x)
         self.kernel = node.ints("kernel_shape")
         if len(self.kernel) != self.axes or min(self.kernel) < 1:
             raise BadInput(f"kernel_shape {self.kernel} does not fit {self.axes} axes")
@@ -57,6 +58,10 @@ class Pool:
     def is_whole(self) -> bool:
         return self.after == self.given_after
 
+    @property
+    def has_padding(self) -> bool:
+        return any((*self.before, *self.after))
+
     def counts(self, padded: bool) -> np.ndarray:
         """Numbers in each window: of the plane, and of its given padding too if `padded`."""
         lines = []
@@ -69,7 +74,8 @@ class Pool:
             taps = starts[:, None] + np.arange(self.kernel[i]) * self.dilation[i]
             low, high = (-self.before[i], self.sizes[i] + self.given_after[i]) if padded else (0, self.sizes[i])
             lines.append(((taps >= low) & (taps < high)).sum(axis=1))
-        return lines[0][None, :] if self.axes == 1 else lines[0][:, None] * lines[1][None, :]
+        lines = [np.ones(1, int), *lines] if self.axes == 1 else lines
+        return np.asarray(reduce(np.multiply.outer, lines))
 
 
 def back(node: Node, made: Tensor, axes: int) -> Tensor:
@@ -80,6 +86,8 @@ def back(node: Node, made: Tensor, axes: int) -> Tensor:
 def max_pool(node: Node) -> Results:
     x = node.x()
     pool = Pool(node, x)
+    if x.rank == 5 and len([n for n in node.proto.output if n]) < 2:
+        return _three(node, x, pool, "max_pool2d")
     if len(node.proto.output) < 2 or not node.proto.output[1]:
         return back(node, node.emit("max_pool2d", flat(node, x), **pool.attributes), pool.axes)
     if node.integer("storage_order", 0):
@@ -102,22 +110,65 @@ def average(node: Node, x: Tensor) -> Tensor:
     """The mean of each window; see the head of this file."""
     pool = Pool(node, x)
     padded = bool(node.integer("count_include_pad", 0))
-    plain = pool.is_whole and (padded or not any((*pool.before, *pool.after)))
+    if x.rank == 5:
+        mean = _three(node, _zeros(node, x, pool), pool, "average_pool2d", padded=True)
+        _affordable_counts(mean, pool)
+        ratio = prod(pool.kernel) / np.maximum(pool.counts(padded), 1)
+        return node.emit("multiply", mean, node.constant(ratio, x, name="counts")) if (ratio != 1).any() else mean
+    plain = pool.is_whole and (padded or not pool.has_padding)
     narrow = all(max(b, a) < k for b, a, k in zip(pool.before, pool.after, pool.kernel, strict=True))
     if (plain or (pool.is_whole and not padded)) and narrow:
         made = node.emit("average_pool2d", flat(node, x), **pool.attributes, include_padding=padded)
         return back(node, made, pool.axes)
     mean = _padded_mean(node, flat(node, x), pool)
-    if prod(mean.shape[2:]) * max(pool.kernel) > MOST_COUNTS:
-        raise Unsupported(f"an average whose windows are not all whole, at {list(mean.shape[2:])} places: too many")
+    _affordable_counts(mean, pool)
     ratio = prod(pool.kernel) / np.maximum(pool.counts(padded), 1)
     return back(node, node.emit("multiply", mean, node.constant(ratio, x, name="counts")), pool.axes)
 
 
+def _affordable_counts(mean: Tensor, pool: Pool) -> None:
+    if prod(mean.shape[2:]) * max(pool.kernel) > MOST_COUNTS:
+        raise Unsupported(f"an average whose windows are not all whole, at {list(mean.shape[2:])} places: too many")
+
+
+def _zeros(node: Node, x: Tensor, pool: Pool) -> Tensor:
+    """x with zeros around."""
+    if not pool.has_padding:
+        return x
+    made: Tensor = node.step(
+        "pad", x, before=(0, 0, *pool.before), after=(0, 0, *pool.after), mode="constant", value=0.0
+    )
+    return made
+
+
+def _three(node: Node, x: Tensor, pool: Pool, name: str, *, padded: bool = False) -> Tensor:
+    """x [n, c, d, h, w]: over h and w, then over d; `padded` where x has its padding already."""
+    n, c, depth = x.shape[:3]
+    before, after = ([0] * 3, [0] * 3) if padded else (pool.before, pool.after)
+    planes = node.step(
+        name,
+        node.reshape(x, (n, c * depth, *x.shape[3:])),
+        kernel=tuple(pool.kernel[1:]),
+        stride=tuple(pool.stride[1:]),
+        padding=around(before[1:], after[1:]),
+        dilation=tuple(pool.dilation[1:]),
+    )
+    size = planes.shape[2:]
+    columns = node.step(
+        name,
+        node.reshape(planes, (n, c, depth, prod(size))),
+        kernel=(pool.kernel[0], 1),
+        stride=(pool.stride[0], 1),
+        padding=(before[0], after[0], 0, 0),
+        dilation=(pool.dilation[0], 1),
+    )
+    return node.reshape(columns, (n, c, columns.shape[2], *size), last=True)
+
+
 def _padded_mean(node: Node, x: Tensor, pool: Pool) -> Tensor:
     """The mean of each window with zeros around the plane, however wide."""
-    top, bottom, left, right = around(pool.before, pool.after)
-    if any((top, bottom, left, right)):
+    if pool.has_padding:
+        top, bottom, left, right = around(pool.before, pool.after)
         x = node.step("pad", x, before=(0, 0, top, left), after=(0, 0, bottom, right), mode="constant", value=0.0)
     attributes = {**pool.attributes, "padding": (0, 0, 0, 0)}
     made: Tensor = node.step("average_pool2d", x, **attributes)
@@ -127,6 +178,7 @@ def _padded_mean(node: Node, x: Tensor, pool: Pool) -> Tensor:
 @rule("LpPool")
 def lp_pool(node: Node) -> Tensor:
     x, p = node.x(), float(node.integer("p", 2))
+    spatial(node, x)
     pool = Pool(node, x)
     powers = node.step("power", node.step("absolute", flat(node, x)), node.constant(p, x))
     mean = _padded_mean(node, powers, pool)
