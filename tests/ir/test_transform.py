@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from lamina.core.errors import BadInput
 from lamina.ir import Float, Integer, Network, Operation, Type
+from lamina.ir.build import Builder
 from lamina.ir.transform import integer_core, with_batch
 from tests.networks import SEEDS, float_network, integer_network, lenet5, random_inputs, recurrent_network
 
@@ -110,3 +111,21 @@ def test_a_slice_that_takes_a_whole_axis_takes_it_whole_in_every_batch() -> None
     network = Network(name="n", inputs={"x": X}, constants={}, operations=(cut,), outputs={"y": "y"})
     x = np.arange(12, dtype=np.float32).reshape(3, 4)
     np.testing.assert_array_equal(network.run({"x": x})["y"], x[:, 1:3])
+
+
+def test_a_state_that_is_alike_in_every_example_follows_the_batch() -> None:
+    def looped(start: np.ndarray) -> Network:
+        b = Builder()
+        x = b.input("x", Type(shape=start.shape))
+        state = b.constant("start", start.astype(np.float32))
+        (last,), _ = b.scan(
+            "loop", lambda i, s, _: ([i.emit("tanh", [i.emit("add", [s[0], x])])], []), states=[state], steps=3
+        )
+        return b.network("n", {"y": last})
+
+    network = looped(np.full((1, 2), 0.5))
+    x = np.arange(6, dtype=np.float32).reshape(3, 2) / 5
+    single = [network.run({"x": row[None]})["y"] for row in x]
+    np.testing.assert_array_equal(network.run({"x": x})["y"], np.concatenate(single))
+    with pytest.raises(BadInput, match="broadcast"):
+        with_batch(looped(np.arange(4.0).reshape(2, 2)), 3)

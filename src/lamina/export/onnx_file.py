@@ -125,8 +125,11 @@ def _follows_batch(network: Network) -> bool:
         larger = network.with_batch(network.batch + 1).types
     except BadInput:
         return False
-    moving = [name for name in network.types if name not in network.constants]
-    return all(larger[name].shape == (network.batch + 1, *network.types[name].shape[1:]) for name in moving)
+    types, batch = network.types, (network.batch + 1,)
+    stored = all(larger[name] == types[name] for name in network.constants)  # no first state of every example
+    return stored and all(
+        larger[n].shape == (*batch, *t.shape[1:]) for n, t in types.items() if n not in network.constants
+    )
 
 
 def _end(name: str, type_: Type, batch: str | None) -> "ValueInfoProto":

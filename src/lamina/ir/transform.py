@@ -3,9 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
 from lamina.core.errors import BadInput
 from lamina.ir.check import completed
-from lamina.ir.network import Network, Operation
+from lamina.ir.network import Constant, Network, Operation
 from lamina.ir.operators import operator
 from lamina.ir.operators._table import shapes_of
 from lamina.ir.operators.move import END
@@ -27,11 +29,39 @@ def with_batch(network: Network, batch: int) -> Network:
 
 
 def inferred(network: Network, inputs: Mapping[str, Type]) -> Network:
-    """`network` for inputs of other shapes: those of every value, and of every body, follow.
+    """`network` for inputs of other shapes: those of every value, of every body, and of states that are alike in every
+    example follow.
 
     Raises `BadInput` where one does not.
     """
-    types: dict[str, Type] = {**inputs, **{name: c.type for name, c in network.constants.items()}}
+    batch = next((type_.shape[0] for type_ in inputs.values() if type_.shape), 1)
+    try:
+        return _inferred(network, inputs, network.constants)
+    except BadInput:
+        wider = _initial_states(network, batch)
+        if not wider:
+            raise
+        return _inferred(network, inputs, {**network.constants, **wider})
+
+
+def _initial_states(network: Network, batch: int) -> dict[str, Constant]:
+    """The constants that a scan starts from, the same in every example of the old batch, for `batch` examples."""
+    found = {}
+    for operation in network.operations:
+        body = operation.attributes.get("body")
+        for name in operation.inputs[: len(body.carry)] if isinstance(body, Network) else ():
+            constant = network.constants.get(name)
+            if constant is None or constant.type.shape[:1] != (network.batch,):
+                continue
+            data, shape = constant.data, (batch, *constant.type.shape[1:])
+            if data is None or (data == data[:1]).all():
+                wide = None if data is None else np.array(np.broadcast_to(data[:1], shape))
+                found[name] = Constant(type=constant.type.with_shape(shape), data=wide)
+    return found
+
+
+def _inferred(network: Network, inputs: Mapping[str, Type], constants: Mapping[str, Constant]) -> Network:
+    types: dict[str, Type] = {**inputs, **{name: c.type for name, c in constants.items()}}
     before, operations = network.types, []
     for operation in network.operations:
         entry, attributes = operator(operation.operator), dict(operation.attributes)
@@ -47,7 +77,7 @@ def inferred(network: Network, inputs: Mapping[str, Type]) -> Network:
         operations.append(
             Operation(operator=operation.operator, inputs=operation.inputs, outputs=results, attributes=attributes)
         )
-    return network.replaced(inputs=dict(inputs), operations=tuple(operations))
+    return network.replaced(inputs=dict(inputs), constants=constants, operations=tuple(operations))
 
 
 def _open_stops(attributes: Mapping[str, Any], shape: tuple[int, ...]) -> tuple[int, ...]:
