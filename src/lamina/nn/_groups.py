@@ -1,7 +1,7 @@
 """Which values of an integer network share an element, and how that element may change while the network is trained.
 
-    one group      values that an operator needs alike (moved, compared, chosen), a table and its result, states of a
-                   scan over all steps, a sequence and its slices, what a body captures and the value outside
+    one group      values that an operator needs alike (moved, compared, chosen); a table and its result; all that look
+                   in one table, all layers with one bias; states of a scan over all steps, a sequence and its slices
     derived        a bias: its scale is that of the sums, s_x s_w
     fixed          integers that enter or leave the network, fixed point, plain integers that stand for themselves, and
                    stored single numbers with no other beside them
@@ -13,7 +13,7 @@ A key names a value, through all bodies of scans (`ir.quantise.scopes`).
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from lamina.ir.network import Network, Operation
+from lamina.ir.network import TABLES, Network, Operation
 from lamina.ir.operators import operator
 from lamina.ir.operators._rules import plain
 from lamina.ir.quantise.scopes import Key, Scope, walk
@@ -41,6 +41,7 @@ class Groups:
     parent: dict[Key, Key] = field(default_factory=dict)
     element: dict[Key, Element] = field(default_factory=dict)
     derived: dict[Key, Derived] = field(default_factory=dict)  # by root
+    reads: dict[Key, Key] = field(default_factory=dict)  # table -> the operand of a lookup in it
     fixed: set[Key] = field(default_factory=set)
 
     def root(self, key: Key) -> Key:
@@ -50,10 +51,14 @@ class Groups:
         return key
 
     def join(self, first: Key, second: Key) -> None:
-        """One group for both, where both are quantised."""
+        """One group for both, where both are quantised; different elements cannot change together and stay."""
         a, b = self.root(first), self.root(second)
-        if a != b and quantised(self.element[a]) and quantised(self.element[b]):
+        if a == b or not quantised(self.element[a]) or not quantised(self.element[b]):
+            return
+        if self.element[a] == self.element[b]:
             self.parent[b] = a
+        else:
+            self.fixed.update((a, b))
 
     def roots(self) -> Iterator[tuple[Key, Integer | Fixed]]:
         """Root and first element of every group of quantised values."""
@@ -67,6 +72,13 @@ class Groups:
         for key, element in self.roots():
             if isinstance(element, Integer) and element.bits <= WIDEST and key not in fixed | self.derived.keys():
                 yield key, element
+
+
+def weights(top: Scope) -> list[str]:
+    """The constants of an integer network that are trained: its weights, without tables that bodies look up."""
+    reading = [(scope, o) for scope, o in walk(top) if o.operator in TABLES]
+    tables = {scope.key(name) for scope, o in reading for name in o.inputs[1:]}
+    return [name for name in top.network.weights if (name,) not in tables]
 
 
 def quantised(element: Element) -> bool:
@@ -91,13 +103,16 @@ def _unite(found: Groups, scope: Scope, operation: Operation) -> None:
     name, keys = operation.operator, [scope.key(n) for n in (*operation.inputs, *operation.outputs)]
     if name == "lookup":
         found.join(keys[2], keys[1])
+        found.join(found.reads.setdefault(keys[1], keys[0]), keys[0])
     elif operator(name).moves is not None or name in ALIKE:
         for key in keys:
             found.join(keys[0], key)
             found.join(keys[-1], key)
     elif name in WEIGHTED and len(operation.inputs) > 2 and isinstance(found.element[keys[2]], Integer):
         products = str(operation.attributes.get("products", "exact"))
-        found.derived[found.root(keys[2])] = Derived(x=keys[0], w=keys[1], products=products)
+        of = found.derived.setdefault(found.root(keys[2]), Derived(x=keys[0], w=keys[1], products=products))
+        found.join(of.x, keys[0])  # of another layer with the same bias
+        found.join(of.w, keys[1])
     if name in PLAIN:
         found.fixed.update(key for key in keys if quantised(found.element[key]))
 

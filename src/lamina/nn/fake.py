@@ -31,7 +31,7 @@ from lamina.ir.quantise.scopes import Key, Scope
 from lamina.ir.types import FLOAT32, Element, Fixed, Float, Integer, is_power_of_two
 from lamina.nn import _integer_form
 from lamina.nn._functions import Function, functions
-from lamina.nn._groups import PLAIN, Groups, groups, quantised
+from lamina.nn._groups import PLAIN, Groups, groups, quantised, weights
 from lamina.nn.learned_scale import LearnedScale, fake_activation, fake_weight, round_straight
 from lamina.nn.network import Compute, NetworkModule, Plan, Step, entered, key, meaning, plan, scan, tensor_of, walk
 from lamina.nn.network_rules import TABLE
@@ -63,7 +63,8 @@ class FakeQuantised(nn.Module):
     def __init__(self, network: Network, start: Network) -> None:
         super().__init__()
         self.start, top = start, Scope(start)
-        _no_fixed_weights(start)
+        trained = weights(top)
+        _no_fixed_weights(start, trained)
         self.groups: Groups = groups(top)
         self.functions: dict[Key, Function] = functions(Scope(prepared(network)), top)
         self._plan = plan(start)
@@ -74,7 +75,7 @@ class FakeQuantised(nn.Module):
         for root, element in self.groups.learned():
             self.add_module(self._learned[root], LearnedScale(element.scale, power_of_two=powers))
         for name, data in _integer_form.starting(prepared(network), start, self.groups).items():
-            if name in start.weights:
+            if name in trained:
                 self.register_parameter(key(name), nn.Parameter(tensor_of(data, FLOAT32)))
             else:
                 kind = start.constants[name].type.element
@@ -212,8 +213,8 @@ class _Job:
         return found if isinstance(found, list) else [found]
 
 
-def _no_fixed_weights(network: Network) -> None:
-    fixed = next((n for n in network.weights if isinstance(network.constants[n].type.element, Fixed)), None)
+def _no_fixed_weights(network: Network, trained: Sequence[str]) -> None:
+    fixed = next((n for n in trained if isinstance(network.constants[n].type.element, Fixed)), None)
     if fixed is not None:
         raise Unsupported(f"{fixed!r} has weights in fixed point, whose scale cannot be learned: quantise to integers")
 

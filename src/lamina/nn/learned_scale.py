@@ -39,7 +39,7 @@ class _FakeQuantise(torch.autograd.Function):
         (grad,) = given
         low, high = ctx.ends
         inside = (ratio > low) & (ratio < high)
-        to_x = torch.where(inside, grad, 0.0) if ctx.needs_input_grad[0] else None
+        to_x = grad * inside if ctx.needs_input_grad[0] else None
         to_scale = None
         if ctx.needs_input_grad[1]:
             slope = torch.where(inside, q - ratio, q)
