@@ -113,6 +113,7 @@ def test_zigzags_layers_know_their_producers(tmp_path: Path) -> None:
     assert gram["operand_source"] == {"I": 1, "W": 1}  # both are activations
 
 
+@pytest.mark.slow
 def test_zigzag_costs_the_workload(tmp_path: Path) -> None:
     """Its own cost model on its own machine of one multiplier: never fewer cycles than multiply-accumulates."""
     b = Builder()

@@ -197,6 +197,55 @@ def test_embedding_and_states(tmp_path: Path) -> None:
     assert network.parameters == model.count_params()  # the shared table is one constant
 
 
+MASKED = {
+    "LSTM": lambda: [L.LSTM(4)],
+    "LSTM of sequences": lambda: [L.LSTM(4, return_sequences=True), L.Dropout(0.1), L.Dense(3), L.GRU(5)],
+    "LSTM backwards": lambda: [L.LSTM(4, return_sequences=True, go_backwards=True)],
+    "zeros": lambda: [L.GRU(4, zero_output_for_mask=True), L.Dense(2)],
+    "states": lambda: [L.SimpleRNN(4, return_state=True)],
+    "Bidirectional": lambda: [L.Bidirectional(L.LSTM(4, return_sequences=True)), L.Bidirectional(L.GRU(3))],
+    "mean": lambda: [L.LayerNormalization(), L.GlobalAveragePooling1D()],
+    "dropped": lambda: [L.Conv1D(4, 3), L.LSTM(3)],
+}
+
+
+@pytest.mark.parametrize("name", MASKED)
+@pytest.mark.parametrize("from_zero", [True, False])
+@pytest.mark.filterwarnings("ignore:.*does not support masking:UserWarning")
+def test_masks(name: str, from_zero: bool, tmp_path: Path) -> None:
+    """Steps that do not count: place 0 of an embedding, or rows of zeros; at the end, in the middle, at the front."""
+    if from_zero:
+        x = Input((6,), batch_size=4, dtype="int32", name="x")
+        y = L.Embedding(5, 3, mask_zero=True)(x)
+        values = np.array([[1, 2, 3, 4, 0, 0], [1, 0, 2, 0, 3, 4], [0, 0, 1, 2, 3, 4], [4, 3, 2, 1, 2, 3]])
+    else:
+        x = Input((6, 3), batch_size=4, name="x")
+        y = L.Masking()(x)
+        values = np.random.default_rng(0).normal(size=(4, 6, 3)).astype(np.float32)
+        values[0, 4:] = values[1, 2] = values[2, :2] = 0
+    for layer in MASKED[name]():
+        y = layer(y)
+    model = Model(x, y)
+    scatter(model)
+    network = read(model, tmp_path)
+    wanted = model(values, training=False)
+    for mine, theirs in zip(
+        network.run({"x": values}).values(), wanted if isinstance(wanted, list | tuple) else [wanted], strict=True
+    ):
+        np.testing.assert_allclose(mine, keras.ops.convert_to_numpy(theirs), rtol=1e-4, atol=1e-5)
+
+
+def test_masks_of_a_sequential_model(tmp_path: Path) -> None:
+    """Here no call names the mask: it goes from layer to layer."""
+    layers = [L.Embedding(5, 3, mask_zero=True), L.Dropout(0.1), L.LSTM(4, return_sequences=True), L.GRU(3)]
+    model = keras.Sequential([Input((6,), batch_size=2, dtype="int32"), *layers])
+    scatter(model)
+    values = np.array([[1, 2, 0, 4, 0, 0], [0, 0, 2, 0, 3, 4]])
+    network = read(model, tmp_path)
+    (found,) = network.run(dict.fromkeys(network.inputs, values)).values()
+    np.testing.assert_allclose(found, keras.ops.convert_to_numpy(model(values)), rtol=1e-4, atol=1e-5)
+
+
 def test_functions_between_layers(tmp_path: Path) -> None:
     x = Input((4, 6), name="x")
     y = keras.ops.softmax(x * 2 + 1 - x / 3, axis=1)
@@ -290,7 +339,7 @@ def test_code_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("build", "message"),
     [
-        (lambda x: L.Embedding(4, 3, mask_zero=True)(x), "mask_zero"),
+        (lambda x: L.Softmax()(L.Embedding(4, 3, mask_zero=True)(x)), "mask_zero or Masking"),
         (lambda x: L.LSTM(3, stateful=True)(L.Reshape((1, 3))(x)), "stateful"),
         (lambda x: L.UpSampling2D(2, interpolation="bicubic")(L.Reshape((1, 1, 3))(x)), "bicubic"),
         (lambda x: L.SpectralNormalization(L.Dense(2))(x), "SpectralNormalization"),

@@ -25,7 +25,7 @@ import numpy as np
 from lamina.core.errors import BadInput, LaminaError, Unsupported, one_line
 from lamina.ir import Network, Type
 from lamina.ir.build import Builder, legal
-from lamina.ir.types import FLOAT32, INDEX, Element, Float
+from lamina.ir.types import BOOL, FLOAT32, INDEX, Element, Float
 from lamina.lowering import _keras_archive
 from lamina.lowering.keras_rules import LARGEST, Layer, Result, Rule, Shared, Tensor, plain, rules
 from lamina.lowering.keras_rules.operations import OPERATIONS
@@ -38,6 +38,17 @@ MOST_NUMBERS = 2**40  # of one value
 ELEMENTS: Mapping[str, Element] = {
     "float32": FLOAT32, "float64": Float(bits=64), "int32": INDEX, "int64": INDEX, "uint8": INDEX, "int8": INDEX,
     "int16": INDEX, "uint16": INDEX, "mixed_float16": FLOAT32, "mixed_bfloat16": FLOAT32,
+}  # fmt: skip
+# What a mask of steps does at a layer: it stays, the rule itself knows, or Keras uses it in a way that has no rule.
+KEEPS = {
+    "Dense", "Activation", "ReLU", "LeakyReLU", "ELU", "PReLU", "Dropout", "SpatialDropout1D", "GaussianDropout",
+    "GaussianNoise", "AlphaDropout", "ActivityRegularization", "Identity", "LayerNormalization", "BatchNormalization",
+    "UnitNormalization", "Rescaling", "Normalization",
+}  # fmt: skip
+KNOWS = {"Embedding", "Masking", "LSTM", "GRU", "SimpleRNN", "Bidirectional", "GlobalAveragePooling1D", *MODELS}
+REFUSES = {
+    "MultiHeadAttention", "Attention", "AdditiveAttention", "Concatenate", "Add", "Subtract", "Multiply", "Average",
+    "Maximum", "Minimum", "Dot", "TimeDistributed", "Softmax", "GroupNormalization",
 }  # fmt: skip
 Described = Mapping[str, Any]
 
@@ -103,11 +114,16 @@ class _Model:
         if self.depth > DEEPEST:
             raise BadInput(f"layers are nested deeper than {DEEPEST}")
         try:
+            inputs = _marked(layer, inputs)
             if not all(tensor.order for tensor in inputs):
                 raise Unsupported("a single number as input: values with axes are read")
             if layer.kind not in self.known and layer.kind not in MODELS:
                 raise Unsupported(
                     f"no rule for layers of kind {one_line(layer.kind, 60)!r}; read: {', '.join(sorted(self.known))}"
+                )
+            if layer.kind in REFUSES and any(tensor.mask is not None for tensor in inputs):
+                raise Unsupported(
+                    "a mask of steps comes here, from mask_zero or Masking: it is read up to recurrent layers"
                 )
             result = self.model(layer, inputs) if layer.kind in MODELS else self.known[layer.kind](layer, inputs)
         except LaminaError as e:
@@ -115,6 +131,7 @@ class _Model:
                 e if str(e).startswith("layer ") else type(e)(f"layer {one_line(layer.name, 80)!r} ({layer.kind}): {e}")
             ) from e
         self.depth -= 1
+        result = _with_mask(layer.kind, inputs, result)
         for tensor in result if isinstance(result, list) else [result]:
             if prod(tensor.shape) > MOST_NUMBERS:
                 raise BadInput(
@@ -288,6 +305,25 @@ class _Model:
             )
         tensor: Tensor = results[place[2]]
         return tensor
+
+
+def _marked(layer: Layer, inputs: list[Tensor]) -> list[Tensor]:
+    """The inputs with the mask that the call names, where it names one."""
+    given = layer.arguments.get("mask")
+    if given is None or (isinstance(given, list) and not any(given)):
+        return inputs
+    if not isinstance(given, Tensor) or given.value.type.element != BOOL or len(given.order) != 2 or not inputs:
+        raise Unsupported("a mask that is not one truth value a step")
+    return [replace(inputs[0], mask=layer.plain(given)), *inputs[1:]]
+
+
+def _with_mask(kind: str, inputs: list[Tensor], result: Result) -> Result:
+    """The result with the mask that Keras would hand on."""
+    if kind in KNOWS:
+        return result
+    mask = inputs[0].mask if kind in KEEPS and inputs else None
+    marked = [replace(tensor, mask=mask) for tensor in (result if isinstance(result, list) else [result])]
+    return marked if isinstance(result, list) else marked[0]
 
 
 def snake_case(name: str) -> str:

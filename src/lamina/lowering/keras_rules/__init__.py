@@ -30,10 +30,14 @@ Path = str
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Tensor:
-    """A value and where its axes lie: Keras's axis i is the value's axis order[i]."""
+    """A value and where its axes lie: Keras's axis i is the value's axis order[i].
+
+    `mask` [n, t] says which steps count; a rule gives it to its result, or `keras_reader` where a layer keeps it.
+    """
 
     value: Value
     order: tuple[int, ...]
+    mask: Value | None = None
 
     @property
     def shape(self) -> tuple[int, ...]:

@@ -6,6 +6,7 @@ MultiHeadAttention    softmax(q k^T / sqrt(key_dim)) v in each head; kernels [c,
 Attention             softmax(scale q k^T) v, or softmax(sum tanh(q + k)) v
 """
 
+from dataclasses import replace
 from math import sqrt
 from typing import Any
 
@@ -31,12 +32,31 @@ def dense(layer: Layer, inputs: list[Tensor]) -> Tensor:
 
 
 def embedding(layer: Layer, inputs: list[Tensor]) -> Tensor:
-    layer.refuse("mask_zero", "lora_rank")
+    layer.refuse("lora_rank")
     x = layer.plain(only(inputs))
     if x.type.element != INDEX:
         x = layer.emit("cast", [x], part="places", element=INDEX)
+    mask = None
+    if layer.truth("mask_zero", False):
+        if len(x.shape) != 2:
+            raise Unsupported(f"a mask of places of shape {list(x.shape)}")
+        none = layer.emit("equal", [x, layer.builder.constant(f"{layer.name}.zero", np.asarray(0))], part="empty")
+        mask = layer.emit("logical_not", [none], part="counts")
     rows = layer.array(0, (layer.whole("input_dim"), layer.whole("output_dim")))
-    return plain(layer.emit("gather", [layer.constant("embeddings", rows, x), x], axis=0))
+    return replace(plain(layer.emit("gather", [layer.constant("embeddings", rows, x), x], axis=0)), mask=mask)
+
+
+def masking(layer: Layer, inputs: list[Tensor]) -> Tensor:
+    """Steps count unless all their numbers are `mask_value`; the others become zero."""
+    x = layer.plain(only(inputs))
+    if len(x.shape) != 3:
+        raise Unsupported(f"masking of a value of shape {list(x.shape)}: [n, t, c] is read")
+    empty = layer.emit("equal", [x, layer.builder.scalar(layer.number("mask_value", 0.0), x)], part="empty")
+    counts = layer.emit(
+        "reduce_max", [layer.emit("logical_not", [empty], part="full")], part="counts", axes=(2,), keep=True
+    )
+    y = layer.emit("where", [counts, x, layer.builder.scalar(0.0, x)])
+    return replace(plain(y), mask=parts.reshape(layer.builder, f"{layer.name}.mask", counts, x.shape[:2]))
 
 
 def _masked(layer: Layer, inputs: list[Tensor]) -> dict[str, Any]:
@@ -146,6 +166,7 @@ def _sums(layer: Layer, q: Value, k: Value) -> Value:
 RULES: dict[str, Rule] = {
     "Dense": dense,
     "Embedding": embedding,
+    "Masking": masking,
     "MultiHeadAttention": multi_head,
     "Attention": attention,
     "AdditiveAttention": attention,

@@ -5,6 +5,7 @@ a function (layer, arguments) -> tensor, where the layer stands for the call.
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -57,6 +58,11 @@ def tensor(arguments: list[Any]) -> Tensor:
     if not arguments or not isinstance(arguments[0], Tensor):
         raise BadInput("the first argument is no tensor")
     return arguments[0]
+
+
+def not_equal(layer: Layer, arguments: list[Any]) -> Tensor:
+    same = _binary("equal")(replace(layer, name=f"{layer.name}.equal"), arguments)
+    return Tensor(layer.emit("logical_not", [same.value]), same.order)
 
 
 def square(layer: Layer, arguments: list[Any]) -> Tensor:
@@ -168,6 +174,10 @@ OPERATIONS: dict[str, Operation] = {
     "Sigmoid": _pointwise("sigmoid"),
     "Silu": _pointwise("silu"),
     "Softplus": _pointwise("softplus"),
+    "Equal": _binary("equal"),
+    "NotEqual": not_equal,
+    "LogicalAnd": _binary("logical_and"),
+    "Any": _reduced("reduce_max"),
     "Square": square,
     "Mean": _reduced("reduce_mean"),
     "Sum": _reduced("reduce_sum"),

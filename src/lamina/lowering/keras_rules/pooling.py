@@ -8,8 +8,9 @@ UpSampling, Resizing     nearest, or bilinear between the centres of pixels
 
 from typing import Any
 
-from lamina.core.errors import BadInput, one_line
-from lamina.lowering.keras_rules import Layer, Rule, Tensor, first, only
+from lamina.core.errors import BadInput, Unsupported, one_line
+from lamina.lowering import _parts as parts
+from lamina.lowering.keras_rules import Layer, Rule, Tensor, first, only, plain
 from lamina.lowering.keras_rules.convolution import as_picture, back, both, same_padding, spatial
 
 
@@ -37,11 +38,26 @@ def global_pool(layer: Layer, inputs: list[Tensor]) -> Tensor:
     order = first(len(x.order), layer.channels_last)
     axes = tuple(sorted(x.order[axis] for axis in order[2:]))
     keep = layer.truth("keepdims", False)
+    if x.mask is not None:
+        return _mean_of_what_counts(layer, x)
     y = layer.emit("reduce_max" if "Max" in layer.kind else "reduce_mean", [x.value], axes=axes, keep=keep)
     if keep:
         return Tensor(y, x.order)
     left = [axis for axis in range(len(x.order)) if axis not in axes]
     return Tensor(y, tuple(left.index(x.order[axis]) for axis in sorted(order[:2])))
+
+
+def _mean_of_what_counts(layer: Layer, x: Tensor) -> Tensor:
+    """The mean over the steps of a sequence [n, t, c] that its mask counts."""
+    if layer.kind != "GlobalAveragePooling1D" or not layer.channels_last or layer.truth("keepdims", False):
+        raise Unsupported("pooling of a sequence with a mask: GlobalAveragePooling1D to [n, c] is read")
+    assert x.mask is not None
+    value = layer.plain(x)
+    counts = parts.reshape(layer.builder, f"{layer.name}.counts", x.mask, (*value.shape[:2], 1))
+    kept = layer.emit("where", [counts, value, layer.builder.scalar(0.0, value)], part="kept")
+    total = layer.emit("reduce_sum", [kept], part="sum", axes=(1,))
+    numbers = layer.emit("cast", [counts], part="numbers", element=value.type.element)
+    return plain(layer.emit("divide", [total, layer.emit("reduce_sum", [numbers], part="count", axes=(1,))]))
 
 
 def _sides(layer: Layer, name: str) -> list[tuple[int, int]]:

@@ -7,6 +7,7 @@
 
     Bidirectional     one layer forwards, one backwards, its outputs turned back and merged
     TimeDistributed   the inner layer on every step: time becomes part of the batch
+    mask              a step that does not count leaves the states as they are; its output is the last one, or zero
 
 Shapes    x [n, t, c]; kernel [c, gates u], recurrent_kernel [u, gates u], bias [gates u], of the GRU [2, 3 u]
 """
@@ -27,11 +28,11 @@ def recurrent(layer: Layer, inputs: list[Tensor]) -> Result:
     """Output or sequence of outputs; with return_state the final states behind it."""
     layer.refuse("stateful")
     tensor, *given = inputs
-    if layer.arguments.get("mask") is not None:
-        raise Unsupported("a recurrent layer with a mask")
     states = layer.arguments.get("initial_state")
     given = [*given, *(states if isinstance(states, list) else [states] if states is not None else [])]
-    x = layer.plain(tensor)
+    x, mask = layer.plain(tensor), tensor.mask
+    if mask is not None and given:
+        raise Unsupported("initial states together with a mask")
     if len(x.shape) != 3:
         raise BadInput(f"a value of shape {list(x.shape)} where [n, t, c] is needed")
     units, count = layer.whole("units"), 2 if layer.kind == "LSTM" else 1
@@ -42,17 +43,37 @@ def recurrent(layer: Layer, inputs: list[Tensor]) -> Result:
     if not begin:
         begin = [layer.filled("initial", (x.shape[0], units), 0.0, x)] * count
     sequence = layer.emit("transpose", [x], part="steps", order=(1, 0, 2))
-    backwards = layer.truth("go_backwards", False)
-    finals, (stacked,) = layer.builder.scan(layer.name, cell, states=begin, sequences=[sequence], reverse=backwards)
+    backwards, zero = layer.truth("go_backwards", False), layer.truth("zero_output_for_mask", False)
+    sequences = [sequence]
+    if mask is not None:
+        turned = layer.emit("transpose", [mask], part="counts", order=(1, 0))
+        sequences.append(parts.reshape(layer.builder, f"{layer.name}.count", turned, (*turned.shape, 1)))
+        cell = _masked(cell, layer.builder.scalar(0.0, x) if zero else None)
+    finals, (stacked,) = layer.builder.scan(layer.name, cell, states=begin, sequences=sequences, reverse=backwards)
     if layer.truth("return_sequences", False):
         if backwards:  # Keras gives them in the order in which they were made
             stacked = parts.flip(layer.builder, f"{layer.name}.order", stacked, 0)
-        result = layer.emit("transpose", [stacked], part="outputs", order=(1, 0, 2))
+        result = replace(plain(layer.emit("transpose", [stacked], part="outputs", order=(1, 0, 2))), mask=mask)
+    elif mask is not None and zero:
+        last = 0 if backwards else stacked.shape[0] - 1
+        row = parts.take(layer.builder, f"{layer.name}.row", stacked, 0, last, last + 1)
+        result = plain(parts.reshape(layer.builder, f"{layer.name}.last", row, row.shape[1:]))
     else:
-        result = finals[0]
-    if layer.truth("return_state", False):
-        return [plain(result), *map(plain, finals)]
-    return plain(result)
+        result = plain(finals[0])
+    return [result, *map(plain, finals)] if layer.truth("return_state", False) else result
+
+
+def _masked(cell: Cell, zero: Value | None) -> Cell:
+    """`cell` that does nothing in a step that does not count, and shows its last output there, or zero."""
+
+    def guarded(b: Builder, states: list[Value], slices: list[Value]) -> tuple[list[Value], list[Value]]:
+        x, counts = slices
+        after, _ = cell(b, states, [x])
+        kept = [b.emit("where", [counts, new, old], name="kept") for new, old in zip(after, states, strict=True)]
+        shown = kept[0] if zero is None else b.emit("where", [counts, after[0], zero], name="shown")
+        return kept, [shown]
+
+    return guarded
 
 
 class Weights:
@@ -176,11 +197,16 @@ def bidirectional(layer: Layer, inputs: list[Tensor]) -> Result:
         results.append(first)
     mode = layer.config.get("merge_mode", "concat")
     if mode is None:
+        if tensor.mask is not None:
+            raise Unsupported("a layer in both directions with a mask and without merging")
         return [*results, *finals]
     kinds = {"concat": "Concatenate", "sum": "Add", "ave": "Average", "mul": "Multiply"}
     if mode not in kinds:
         raise BadInput(f"merge_mode {mode!r}: {', '.join(kinds)} are allowed")
-    merged = layer.shared.run(replace(layer, kind=kinds[mode], config={}, arguments={}), results)
+    mask = results[0].mask if forward.truth("return_sequences", False) else None
+    bare = [replace(result, mask=None) for result in results]
+    merged = layer.shared.run(replace(layer, kind=kinds[mode], config={}, arguments={}), bare)
+    merged = replace(merged, mask=mask)
     return [merged, *finals] if finals else merged
 
 
