@@ -6,7 +6,7 @@ from math import prod
 import numpy as np
 
 from lamina.ir.build import Builder, Value
-from lamina.ir.types import BOOL
+from lamina.ir.types import BOOL, INDEX
 from tests.chain.graph_builder import MOST, Graph
 from tests.chain.graph_steps import STEPS, element, places, step, windows
 
@@ -333,3 +333,29 @@ def _sampled(g: Graph, outputs: object, inputs: list[Value], made: list[Value]) 
         g.enter(value, array)
     g.used["scan"] += 1
     g.read.update(operation.inputs)
+
+
+@step
+def plain(g: Graph) -> bool:
+    """Places and counts, plain integers: the arithmetic that has its meaning on them alone."""
+    found = [v for v in g.values if v.type.element == INDEX and v.shape]
+    values = g.of(ranks=(2, 3, 4))
+    if not found and values is None:
+        return False
+    x = found[-1] if found else g.apply("argmax", [values], axis=1)
+    by = g.constant("by", g.rng.choice([-3, -2, 1, 2, 3, 5], x.shape[-1:]), INDEX)
+    axis = int(g.rng.integers(len(x.shape)))
+    operator = g.pick("cumulative_sum", "reduce_product", "divide", "remainder", "power", "cast")
+    if operator == "cumulative_sum":
+        g.apply(operator, [x], axis=axis, exclusive=g.chance(0.5), reverse=g.chance(0.5))
+    elif operator == "reduce_product":
+        near = g.apply("remainder", [x, g.constant("three", np.asarray(3), INDEX)])
+        g.apply(operator, [near], axes=(axis,), keep=g.chance(0.5))
+    elif operator == "power":
+        near = g.apply("remainder", [x, g.constant("five", np.asarray(5), INDEX)])
+        g.apply(operator, [near, g.constant("three", np.asarray(3), INDEX)])
+    elif operator == "cast":
+        g.apply(operator, [x], like=BOOL)
+    else:
+        g.apply(operator, [x, by], **({"sign": g.pick("divisor", "dividend")} if operator == "remainder" else {}))
+    return True

@@ -50,6 +50,8 @@ def _convolved(g: Graph, x: Value, groups: int, k: int) -> bool:
     w = g.weights((k, x.shape[1] // groups, *kernel), axis=0)
     inputs = [x, w] + ([g.bias(x, w, k)] if g.chance(0.6) else [])
     g.apply("conv2d", inputs, fit=True, groups=groups, **window, **wide(x, w))
+    kinds = {"dilated": max(window["dilation"]) > 1, "grouped": groups > 1, "depthwise": groups == x.shape[1] > 1}
+    g.used.update(f"conv2d_{kind}" for kind, there in kinds.items() if there)
     return True
 
 

@@ -19,8 +19,9 @@ OPERATORS = sorted(
     (
         set(STEPS)
         | {"slice", "max_pool2d_switches", "logical_not", "logical_and", "logical_or", "logical_xor", "quantise"}
+        | {"conv2d_dilated", "cumulative_sum", "reduce_product", "divide", "remainder", "power", "cast"}
     )
-    - {"conv2d_grouped", "conv2d_depthwise", "requantise", "slice_", "embedding", "logical"}
+    - {"requantise", "slice_", "embedding", "logical", "plain"}
 )
 
 

@@ -67,7 +67,7 @@ def test_links_agree(setting: str, form: str, tmp_path: Path) -> None:
 def digits() -> tuple[Network, np.ndarray, np.ndarray, np.ndarray]:
     data = lamina.data.digits()
     model = lamina.models.lenet5()
-    fit(model, data, config=FitConfig(epochs=1))
+    fit(model, data, config=FitConfig(epochs=5))
     test = data.test
     network = lower(model, input_shape=(1, 1, 28, 28))
     return network, data.train.inputs[:256].numpy(), test.inputs[:1000].numpy(), test.labels[:1000].numpy()

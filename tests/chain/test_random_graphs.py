@@ -4,7 +4,7 @@
     float          none differs between the interpreter and C; those of ONNX Runtime are counted and printed
 
 Graphs of up to 8 bits reach every link; one in four has up to 16, which ONNX has no words for: C alone. The long run
-counts in how many graphs each operator was; `python -m tests.chain.test_random_graphs` prints the table.
+counts in how many graphs that every link computed each operator was (`-s` prints it).
 """
 
 from collections import Counter
@@ -27,7 +27,8 @@ class Counts:
     """What a run of graphs found, by link."""
 
     def __init__(self) -> None:
-        self.operators: Counter[str] = Counter()
+        self.operators: Counter[str] = Counter()  # in graphs that every link computed
+        self.graphs = 0
         self.compared: Counter[str] = Counter()
         self.differing: Counter[str] = Counter()
         self.unequal: dict[str, list[str]] = {name: [] for name in LINKS}
@@ -35,12 +36,13 @@ class Counts:
 
     def add(self, made: list[Made], folder: Path) -> None:
         wanted = [interpreted(m) for m in made]
-        for m in made:
-            self.operators.update(set(m.used))
+        self.graphs += len(made)
+        refused: set[str] = set()
         for name, link in LINKS.items():
             for m, want, found in zip(made, wanted, link(made, folder), strict=True):
                 if isinstance(found, str):
                     self.refused[name][found.split(":", 1)[-1].strip()] += 1
+                    refused.add(m.network.name)
                     continue
                 for one, other in zip(found, want, strict=True):
                     differ, count = differing(one, other)
@@ -49,8 +51,12 @@ class Counts:
                     if differ and m.network.name not in self.unequal[name]:
                         self.unequal[name].append(m.network.name)
 
+        for m in made:
+            if m.network.name not in refused:
+                self.operators.update(set(m.used))
+
     def __str__(self) -> str:
-        lines = []
+        lines = [f"{self.graphs} graphs"]
         for name in LINKS:
             lines.append(
                 f"{name}: {self.differing[name]} of {self.compared[name]:,} differ"
