@@ -59,11 +59,11 @@ class Ours:
         for array, type_ in zip(self.arrays, core.inputs.values(), strict=False):
             whole = array.dtype.kind in "iu"
             array[:] = rng.integers(0, 100, type_.size) if whole else rng.standard_normal(type_.size)
-        blob = folder / f"{report.name}.bin"
+        blob = folder / f"{report.name}_weights.bin"
         if blob.exists():
-            self.weights = np.frombuffer(blob.read_bytes() + bytes(64), np.uint8).copy()
-            size = ctypes.c_size_t(blob.stat().st_size)
-            assert loaded[f"{report.name}_set_weights"](self.weights.ctypes.data_as(ctypes.c_void_p), size) == 0
+            self.weights = np.fromfile(blob, np.uint8)
+            pointer, size = ctypes.c_void_p(self.weights.ctypes.data), ctypes.c_size_t(self.weights.size)
+            assert loaded[f"{report.name}_set_weights"](pointer, size) == 0
         self.state = np.zeros(report.arena_bytes + 64, np.uint8)
         pointers = [ctypes.c_void_p(a.ctypes.data) for a in (self.state, *self.arrays)]
         function = loaded[f"{report.name}_run"]
