@@ -41,7 +41,11 @@ def openvino(path: str) -> tuple[str, Call]:
 
     core = ov.Core()
     settings = {"INFERENCE_NUM_THREADS": 1, "PERFORMANCE_HINT": "LATENCY", "NUM_STREAMS": 1}
-    request = core.compile_model(core.read_model(path), "CPU", settings).create_infer_request()
+    model = core.read_model(path)
+    model.reshape(
+        {given: [1 if d.is_dynamic else d.get_length() for d in given.partial_shape] for given in model.inputs}
+    )
+    request = core.compile_model(model, "CPU", settings).create_infer_request()
     for tensor in request.input_tensors:
         tensor.data[:] = filled(tensor.data.shape, tensor.data.dtype)
     return ov.__version__.split("-")[0], request.infer

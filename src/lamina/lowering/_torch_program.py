@@ -89,7 +89,7 @@ def _read(program: torch.export.ExportedProgram) -> Program | None:
             if node.name in where:
                 name = where[node.name]
                 tensor = tensors[name].detach()
-                data = None if tensor.is_meta else tensor.cpu().numpy()
+                data = None if tensor.is_meta else tensor.cpu().numpy().copy()  # the module may go on learning
                 stored[node.name] = Stored(name, Ref(name, tuple(tensor.shape), tensor.dtype), data)
             elif known[node] is not None:
                 inputs.append(known[node])
