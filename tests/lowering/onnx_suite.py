@@ -1,8 +1,9 @@
 """ONNX's own node suite through our reader, and what `docs/formats.md` says about it.
 
 Each case is a small model with stored inputs and outputs. First nothing is closed; where the reader then wants an
-operand known (a shape, axes, repeats) the case's own inputs close it. A result is right within the suite's tolerances;
-numbers of float16 and bfloat16, which we compute in float32, within two units in their last place.
+operand known (a shape, axes, repeats) the case's own inputs close it. A result passes within the suite's tolerances. It
+is close, which is neither passed nor wrong, within two units in the last place of its largest number: float16 and
+bfloat16 are computed in float32 here, and sums that cancel leave noise of their own.
 
     .venv/bin/python -m tests.lowering.onnx_suite      writes the section
 """
@@ -29,7 +30,7 @@ from lamina.lowering.onnx_rules import RULES
 
 FORMATS = Path(__file__).parents[2] / "docs" / "formats.md"
 MARKERS = "<!-- onnx: python -m tests.lowering.onnx_suite -->", "<!-- /onnx -->"
-HALVES = {"float16": 2.0**-10, "bfloat16": 2.0**-7}
+UNITS = {"float16": 2.0**-10, "bfloat16": 2.0**-7, "float32": 2.0**-23}  # last place of numbers in 1..2
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,7 @@ class Result:
     name: str
     operators: tuple[str, ...]
     state: str  # "passed", "refused", or what went wrong
-    half: bool = False  # passed within half precision alone
+    close: bool = False  # not within the suite's tolerance, but within two units of the largest number's last place
 
 
 def load() -> list[Any]:
@@ -56,8 +57,8 @@ def run(case: Any) -> Result:
     except Exception as e:
         return Result(case.name, operators, f"crashed: {type(e).__name__}: {e}")
     state = [_compared(g, w, case.rtol, case.atol) for g, w in zip(got, wanted, strict=True) if w is not None]
-    wrong = [s for s in state if s not in ("equal", "half")]
-    return Result(case.name, operators, wrong[0] if wrong else "passed", "half" in state)
+    wrong = [s for s in state if s not in ("equal", "close")]
+    return Result(case.name, operators, wrong[0] if wrong else "passed", "close" in state)
 
 
 def _plain(value: Any) -> Any:
@@ -107,18 +108,18 @@ def _compared(got: np.ndarray, wanted: np.ndarray, rtol: float, atol: float) -> 
     a, b = got.astype(np.float64), wanted.astype(np.float64)
     if np.allclose(a, b, rtol=rtol, atol=atol, equal_nan=True):
         return "equal"
-    unit = HALVES.get(wanted.dtype.name, 0.0)
+    unit = UNITS.get(wanted.dtype.name, 0.0)
     if unit and np.allclose(a, b, rtol=2 * unit, atol=2 * unit * np.abs(b[np.isfinite(b)]).max(initial=0)):
-        return "half"
+        return "close"
     return f"differs by {np.nanmax(np.abs(a - b))}"
 
 
 def section(results: list[Result]) -> str:
     """The block of `docs/formats.md`."""
     count = Counter(r.state for r in results)
-    half = sum(r.half for r in results)
+    close = sum(r.close for r in results)
     total = len(results)
-    passed = count["passed"] - half
+    passed = count["passed"] - close
     standard = sorted({s.name for s in defs.get_all_schemas() if not s.deprecated and not s.domain})
     works = {r.operators[0] for r in results if r.state == "passed" and len(r.operators) == 1}
     unread = [n for n in standard if n not in RULES and n not in works and n not in SIZES]
@@ -126,8 +127,8 @@ def section(results: list[Result]) -> str:
     read = [n for n in standard if n not in unread and n not in folded]
     lines = [
         f"Opsets {OPSETS[0]} to {OPSETS[1]}. ONNX's node suite (onnx {onnx.__version__}): {passed} of {total} cases "
-        f"pass ({passed / total:.0%}), {half} more within two units in the last place of float16 or bfloat16, "
-        f"{count['refused']} are refused, none is computed wrongly.",
+        f"pass ({passed / total:.0%}), {close} more within two units in the last place of their largest number (float16 "
+        f"and bfloat16 are computed in float32), {count['refused']} are refused, none is computed wrongly.",
         "",
         f"- **Read** ({len(read)}): {', '.join(read)}.",
         f"- **Read where their operands are known** ({len(folded)}): {', '.join(folded)}.",
