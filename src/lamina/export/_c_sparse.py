@@ -111,7 +111,8 @@ def linear(setting: Setting) -> Kernel | None:
 def _terms(sums: Sums, code_bits: int) -> str:
     """Eight products, in an order that leaves compilers no vector to build from single numbers."""
     if not code_bits:
-        return "\n".join(f"a{i % 4} += from[at[{i}]] * ({sums.acc})value[{i}];" for i in range(AT_ONCE))
+        order = [i % 2 * 4 + i // 2 for i in range(AT_ONCE)]
+        return "\n".join(f"a{i % 4} += from[at[{j}]] * ({sums.acc})value[{j}];" for i, j in enumerate(order))
     places, codes = (1 << (_SHORT - code_bits)) - 1, (1 << code_bits) - 1
     lines = [_WORDS.rstrip()]
     for i in range(AT_ONCE):
