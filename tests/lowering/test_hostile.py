@@ -160,6 +160,7 @@ def test_random_files(suffix: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1200)
 @pytest.mark.parametrize("suffix", GENERATORS)
 def test_very_many_random_files(suffix: str, tmp_path: Path) -> None:
     if suffix == ".keras":

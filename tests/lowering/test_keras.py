@@ -256,6 +256,21 @@ def test_functions_between_layers(tmp_path: Path) -> None:
     assert largest_difference(model, read(model, tmp_path)) < 1e-5
 
 
+def test_whole_numbers_are_promoted(tmp_path: Path) -> None:
+    """Bytes of pictures, and places that meet numbers with fractions."""
+    picture, places = Input((4, 4, 3), dtype="uint8", name="picture"), Input((3,), dtype="int32", name="places")
+    scaled = L.Rescaling(1 / 255, offset=-0.5)(picture)
+    ends = [L.Conv2D(2, 3)(scaled), L.Dense(2)(places), places * 2, places * 0.5 + 1, places / 2]
+    ends += [keras.ops.mean(places, axis=1), L.Flatten()(picture)]
+    model = Model([picture, places], ends)
+    scatter(model)
+    network = read(model, tmp_path)
+    values = {"picture": np.arange(48).reshape(1, 4, 4, 3) * 5, "places": np.array([[3, 0, 7]])}
+    wanted = model([values["picture"].astype(np.uint8), values["places"].astype(np.int32)])
+    for mine, theirs in zip(network.run(values).values(), wanted, strict=True):
+        np.testing.assert_allclose(mine, keras.ops.convert_to_numpy(theirs), rtol=1e-5, atol=1e-6)
+
+
 def test_models_in_models(tmp_path: Path) -> None:
     """Nested models, one of them used twice, and a layer that is shared."""
     inner_x = Input((6, 6, 3))

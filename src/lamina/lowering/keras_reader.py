@@ -27,7 +27,9 @@ from lamina.ir import Network, Type
 from lamina.ir.build import Builder, legal
 from lamina.ir.types import BOOL, FLOAT32, INDEX, Element, Float
 from lamina.lowering import _keras_archive
+from lamina.lowering._keras_places import histories, history, places
 from lamina.lowering.keras_rules import LARGEST, Layer, Result, Rule, Shared, Tensor, plain, rules
+from lamina.lowering.keras_rules.arrange import NOTHING
 from lamina.lowering.keras_rules.operations import OPERATIONS
 
 ROWS = ("T2",)
@@ -37,8 +39,10 @@ MOST_LAYERS = 20_000
 MOST_NUMBERS = 2**40  # of one value
 ELEMENTS: Mapping[str, Element] = {
     "float32": FLOAT32, "float64": Float(bits=64), "int32": INDEX, "int64": INDEX, "uint8": INDEX, "int8": INDEX,
-    "int16": INDEX, "uint16": INDEX, "mixed_float16": FLOAT32, "mixed_bfloat16": FLOAT32,
+    "int16": INDEX, "uint16": INDEX, "bool": BOOL, "mixed_float16": FLOAT32, "mixed_bfloat16": FLOAT32,
 }  # fmt: skip
+# Layers that take whole numbers as they are; before any other they become floating point, as Keras promotes them.
+WHOLE = {"Embedding", "Flatten", "Reshape", "Permute", "RepeatVector", "Concatenate", *NOTHING, *MODELS}
 # What a mask of steps does at a layer: it stays, the rule itself knows, or Keras uses it in a way that has no rule.
 KEEPS = {
     "Dense", "Activation", "ReLU", "LeakyReLU", "ELU", "PReLU", "Dropout", "SpatialDropout1D", "GaussianDropout",
@@ -115,6 +119,8 @@ class _Model:
             raise BadInput(f"layers are nested deeper than {DEEPEST}")
         try:
             inputs = _marked(layer, inputs)
+            if layer.kind not in WHOLE:
+                inputs = [layer.real(tensor) for tensor in inputs]
             if not all(tensor.order for tensor in inputs):
                 raise Unsupported("a single number as input: values with axes are read")
             if layer.kind not in self.known and layer.kind not in MODELS:
@@ -211,7 +217,7 @@ class _Model:
         names = {str(one.get("name")): i for i, one in enumerate(described)}
         if len(names) != len(layers):
             raise BadInput("two layers have one name")
-        ends = _places(model.config.get("input_layers"))
+        ends = places(model.config.get("input_layers"))
         made: dict[tuple[int, int], list[Tensor]] = {}
         if inputs is not None and len(inputs) != len(ends):
             raise BadInput(f"model {one_line(model.name, 60)!r} takes {len(ends)} inputs, {len(inputs)} are given")
@@ -222,7 +228,7 @@ class _Model:
             made[names[name], 0] = [self.input(layer, layer.config.get("batch_shape")) if inputs is None else inputs[i]]
         self.nodes(described, layers, names, made)
         found = []
-        for name, node, index in _places(model.config.get("output_layers")):
+        for name, node, index in places(model.config.get("output_layers")):
             # here, and only here, Keras counts a model's own making as its first call
             inner = name in names and layers[names[name]].kind in ("Functional", "Model")
             found.append(self.found(made, names, (name, node - inner, index)))
@@ -239,7 +245,7 @@ class _Model:
                 raise BadInput(f"more than {MOST_LAYERS} calls of layers")
             for node, call in enumerate(nodes):
                 calls[index, node] = call
-                needed = {self.place(names, place) for place in _histories(call)}
+                needed = {self.place(names, place) for place in histories(call)}
                 waits[index, node] = len(needed)
                 for place in needed:
                     wanted_by.setdefault(place, []).append((index, node))
@@ -281,7 +287,7 @@ class _Model:
             return [self.decoded(part, names, made, depth + 1) for part in argument]
         if not isinstance(argument, dict):
             return argument
-        if (place := _history(argument)) is not None:
+        if (place := history(argument)) is not None:
             return self.found(made, names, place)
         if argument.get("class_name") in ("__numpy__", "__tensor__") and isinstance(argument.get("config"), dict):
             try:
@@ -344,45 +350,11 @@ def _precision(given: Any) -> str:
 
 
 def _check_precision(name: str, given: Any) -> None:
-    if _precision(given) not in (*ELEMENTS, "bool", "string"):
+    if _precision(given) not in ELEMENTS:
         known = ", ".join(ELEMENTS)
         raise Unsupported(
             f"layer {one_line(name, 60)!r} computes in {one_line(_precision(given), 40)}: {known} are read"
         )
-
-
-def _places(given: Any) -> list[tuple[str, int, int]]:
-    """The ends of a model: one place, or a list or table of them."""
-    if isinstance(given, dict):
-        given = list(given.values())
-    if isinstance(given, list) and len(given) == 3 and isinstance(given[0], str):
-        given = [given]
-    if not isinstance(given, list) or not given:
-        raise BadInput("the model does not say where it begins or ends")
-    return [_place(place) for place in given]
-
-
-def _place(given: Any) -> tuple[str, int, int]:
-    if not isinstance(given, list) or len(given) != 3 or type(given[1]) is not int or type(given[2]) is not int:
-        raise BadInput(f"{one_line(given, 60)} is no place of a tensor")
-    return str(given[0]), given[1], given[2]
-
-
-def _history(argument: Mapping[str, Any]) -> tuple[str, int, int] | None:
-    if argument.get("class_name") != "__keras_tensor__" or not isinstance(argument.get("config"), dict):
-        return None
-    return _place(argument["config"].get("keras_history"))
-
-
-def _histories(argument: Any, depth: int = 0) -> list[tuple[str, int, int]]:
-    """The places of all tensors in a call's arguments."""
-    if depth > DEEPEST:
-        raise BadInput(f"arguments are nested deeper than {DEEPEST}")
-    if isinstance(argument, dict):
-        place = _history(argument)
-        inner = argument.values() if place is None else ()
-        return [*([] if place is None else [place]), *(p for part in inner for p in _histories(part, depth + 1))]
-    return [place for part in argument for place in _histories(part, depth + 1)] if isinstance(argument, list) else []
 
 
 def _flat(argument: Any) -> list[Tensor]:

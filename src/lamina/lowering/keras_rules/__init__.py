@@ -198,6 +198,12 @@ class Layer:
             self.shared.turned[key] = turned
         return self.shared.turned[key]
 
+    def real(self, x: Tensor) -> Tensor:
+        """`x` in floating point: Keras promotes whole numbers and truth values where they meet weights."""
+        if isinstance(x.value.type.element, Float):
+            return x
+        return replace(x, value=self.emit("cast", [x.value], part="real", element=Float()))
+
     def aligned(self, tensors: Sequence[Tensor]) -> tuple[list[Value], tuple[int, ...]]:
         """The values in one order, that of the largest where all have its rank."""
         largest = max(tensors, key=lambda t: t.value.type.size)

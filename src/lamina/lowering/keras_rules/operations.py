@@ -12,6 +12,7 @@ import numpy as np
 
 from lamina.core.errors import BadInput, Unsupported, one_line
 from lamina.ir.build import Value
+from lamina.ir.types import Float
 from lamina.lowering import _parts as parts
 from lamina.lowering.keras_rules import Layer, Tensor, plain
 from lamina.lowering.keras_rules.arrange import filled_in
@@ -21,7 +22,7 @@ Operation = Callable[[Layer, list[Any]], Tensor]
 
 def _pointwise(operator: str, **attributes: Any) -> Operation:
     def operation(layer: Layer, arguments: list[Any]) -> Tensor:
-        x = tensor(arguments)
+        x = layer.real(tensor(arguments))
         return Tensor(layer.emit(operator, [x.value], **attributes), x.order)
 
     return operation
@@ -36,12 +37,22 @@ def _binary(operator: str) -> Operation:
         like = next((a for a in arguments if isinstance(a, Tensor)), None)
         if like is None:
             raise BadInput("no argument is a tensor")
+        if operator in ("divide", "power") or not all(_is_whole(a) for a in arguments):
+            arguments = [layer.real(a) if isinstance(a, Tensor) else a for a in arguments]
+            like = next(a for a in arguments if isinstance(a, Tensor))
         tensors = [_operand(layer, a, like) for a in arguments]
         scalars = any(not t.order for t in tensors)
         values, order = ([t.value for t in tensors], like.order) if scalars else layer.aligned(tensors)
         return Tensor(layer.emit(operator, values), order)
 
     return operation
+
+
+def _is_whole(argument: Any) -> bool:
+    """Whether whole numbers stay whole beside `argument`."""
+    if isinstance(argument, Tensor):
+        return not isinstance(argument.value.type.element, Float)
+    return isinstance(argument, int) or (isinstance(argument, np.ndarray) and argument.dtype.kind in "iu")
 
 
 def _operand(layer: Layer, argument: Any, like: Tensor) -> Tensor:
@@ -84,6 +95,7 @@ def _reduced(operator: str) -> Operation:
         axes = list(range(len(x.order))) if given is None else given if isinstance(given, list) else [given]
         places = tuple(sorted(x.order[x.axis(axis)] for axis in axes))
         keep = bool(_setting(layer, arguments, 2, "keepdims", False))
+        x = layer.real(x) if operator == "reduce_mean" else x
         y = layer.emit(operator, [x.value], axes=places, keep=keep)
         if keep:
             return Tensor(y, x.order)
@@ -140,12 +152,12 @@ def squeeze(layer: Layer, arguments: list[Any]) -> Tensor:
 def matmul(layer: Layer, arguments: list[Any]) -> Tensor:
     if len(arguments) != 2 or not all(isinstance(a, Tensor) and len(a.order) > 1 for a in arguments):
         raise Unsupported("a matrix product of anything but two tensors of two axes or more")
-    values: list[Value] = [layer.plain(a) for a in arguments]
+    values: list[Value] = [layer.plain(layer.real(a)) for a in arguments]
     return plain(layer.emit("matmul", values))
 
 
 def softmax(layer: Layer, arguments: list[Any]) -> Tensor:
-    x = tensor(arguments)
+    x = layer.real(tensor(arguments))
     axis = x.axis(_setting(layer, arguments, 1, "axis", -1))
     operator = "log_softmax" if layer.kind.startswith("Log") else "softmax"
     return Tensor(layer.emit(operator, [x.value], axis=x.order[axis]), x.order)
