@@ -76,7 +76,7 @@ def digits() -> tuple[Network, np.ndarray, np.ndarray, np.ndarray]:
     fit(model, data, config=FitConfig(epochs=5))
     test = data.test
     network = lower(model, input_shape=(1, 1, 28, 28))
-    return network, data.train.inputs[:128].numpy(), test.inputs[:500].numpy(), test.labels[:500].numpy()
+    return network, data.train.inputs[:256].numpy(), test.inputs[:1000].numpy(), test.labels[:1000].numpy()
 
 
 def accuracy(network: Network, x: np.ndarray, y: np.ndarray) -> float:
