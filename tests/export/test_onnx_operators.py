@@ -11,7 +11,7 @@ import pytest
 
 import lamina.export
 from lamina.core.errors import Unsupported
-from lamina.export.onnx_session import session
+from lamina.export.onnx_session import session, trace
 from lamina.ir import Type
 from lamina.ir.build import Builder
 from lamina.ir.operators import TABLE
@@ -393,3 +393,14 @@ def test_scan_of_integers(tmp_path):
 
     (last,), (y,) = b.scan("loop", cell, states=[s], sequences=[x])
     agree(b.network("n", {"y": y, "last": last}), tmp_path, np.random.default_rng(0))
+
+
+def test_a_trace_takes_truth_values_as_bytes_and_gives_single_numbers(tmp_path):
+    b = Builder()
+    x, mask = b.input("x", Type(shape=(2, 3))), b.input("mask", Type(shape=(2, 3), element=BOOL))
+    kept = b.emit("where", [mask, x, b.scalar(0, x)], name="kept")
+    net = b.network("n", {"total": b.emit("reduce_sum", [kept], name="sum", axes=(0, 1))})
+    given = {"x": np.ones((2, 3), np.float32), "mask": np.eye(2, 3, dtype=np.uint8)}
+    found = trace(lamina.export.onnx(net, tmp_path / "n.onnx"), given)
+    assert found["total"] == net.run(given)["total"] == 2
+    assert found["kept"].tolist() == np.eye(2, 3).tolist()

@@ -81,7 +81,9 @@ def trace(path: Path | str, inputs: Mapping[str, Array]) -> dict[str, Array]:
     opened = open_session(model.SerializeToString(), path, level="all")
     dims = {i.name: i.type.tensor_type.shape.dim for i in model.graph.input}
     fixed = {name: shape[0].dim_value for name, shape in dims.items() if len(shape) and shape[0].dim_value}
-    runs = [len(np.asarray(v)) // fixed[n] for n, v in inputs.items() if n in fixed] or [1]
+    truths = {i.name for i in model.graph.input if i.type.tensor_type.elem_type == onnx.TensorProto.BOOL}
+    inputs = {name: np.asarray(v, np.bool_ if name in truths else None) for name, v in inputs.items()}
+    runs = [len(v) // fixed[n] for n, v in inputs.items() if n in fixed] or [1]
     wanted = [*names, *inner]
     parts = []
     for at in range(max(runs)):
@@ -90,6 +92,8 @@ def trace(path: Path | str, inputs: Mapping[str, Array]) -> dict[str, Array]:
             parts.append(opened.run(wanted, given))
         except Exception as e:  # onnxruntime raises its own classes, none of them public
             raise BadInput(f"{path}: onnxruntime cannot run these inputs: {one_line(e)}") from e
+    if len(parts) == 1:
+        return dict(zip(wanted, parts[0], strict=True))
     return {name: np.concatenate(values) for name, values in zip(wanted, zip(*parts, strict=True), strict=True)}
 
 

@@ -119,6 +119,11 @@ def leaky_relu(b: Builder, name: str, self: Value, negative_slope: float) -> Any
     return b.emit("leaky_relu", [self], name=name, slope=float(negative_slope))
 
 
+@rule("aten.rrelu_with_noise_functional")
+def rrelu_decomposed(b: Builder, name: str, **given: Any) -> list[Any]:
+    return [rrelu(b, name, **given), None]
+
+
 @rule("aten.rrelu")
 def rrelu(b: Builder, name: str, self: Value, lower: float, upper: float, training: bool, **_: Any) -> Any:
     if training:
