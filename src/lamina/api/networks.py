@@ -24,6 +24,7 @@ def lower(
     source: "str | Path | Network | nn.Module",
     *,
     input_shape: Sequence[int] | Mapping[str, Sequence[int]] | None = None,
+    inputs: Sequence[Any] | Mapping[str, Any] | None = None,
     shapes: Shapes | None = None,
     values: Values | None = None,
     out: Path | str | None = None,
@@ -31,6 +32,7 @@ def lower(
 ) -> Network:
     """The network of a torch module (`input_shape` with its batch), or of a SOURCE; written to `out` (.lamina).
 
+    `inputs` are example tensors of a module instead, by name or in order: token ids, truth values, tuples of states.
     `shapes` closes dimensions that a file leaves open, `values` turns an input of it into a constant.
     """
     if isinstance(source, str | Path | Network):
@@ -38,7 +40,7 @@ def lower(
     else:
         from lamina.lowering import lower as lower_module
 
-        network = lower_module(source, input_shape=input_shape, name=name)
+        network = lower_module(source, input_shape=input_shape, inputs=inputs, name=name)
     if out is not None:
         from lamina.ir import store
 
