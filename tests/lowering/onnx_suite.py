@@ -127,8 +127,8 @@ def section(results: list[Result]) -> str:
     read = [n for n in standard if n not in unread and n not in folded]
     lines = [
         f"Opsets {OPSETS[0]} to {OPSETS[1]}. ONNX's node suite (onnx {onnx.__version__}): {passed} of {total} cases "
-        f"pass ({passed / total:.0%}), {close} more within two units in the last place of their largest number (float16 "
-        f"and bfloat16 are computed in float32), {count['refused']} are refused, none is computed wrongly.",
+        f"pass ({passed / total:.0%}), {close} more within two units in the last place of their largest number "
+        f"(float16 and bfloat16 are computed in float32), {count['refused']} are refused, none is computed wrongly.",
         "",
         f"- **Read** ({len(read)}): {', '.join(read)}.",
         f"- **Read where their operands are known** ({len(folded)}): {', '.join(folded)}.",

@@ -181,3 +181,16 @@ def test_what_is_refused_is_named(tmp_path):
     module = Written(lambda m, x: torch.nonzero(x).float())
     with pytest.raises(Unsupported, match="NonZero"):
         read(exported(tmp_path, module, [vector()]))
+
+
+def test_pruned_weights_are_stored_sparse(tmp_path):
+    torch.manual_seed(0)
+    module = Written(lambda m, x: m[1](m[0](x)[0]), nn.LSTM(16, 16), nn.Linear(16, 8))
+    with torch.no_grad():
+        for parameter in module.parameters():
+            if parameter.ndim > 1:
+                parameter[torch.rand_like(parameter) < 0.8] = 0
+    x = torch.randn(5, 1, 16)
+    network = read(exported(tmp_path, module, [x]))
+    assert sum(c.type.sparse for c in network.constants.values()) == 3
+    check(network, module, [x])

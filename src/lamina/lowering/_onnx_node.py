@@ -20,6 +20,7 @@ from lamina.core.errors import BadInput, Unsupported, one_line
 from lamina.ir.build import Builder, Value
 from lamina.ir.operators import operator
 from lamina.ir.types import BOOL, FLOAT32, INDEX, Element, Float, Integer, Type
+from lamina.lowering._coded import coding
 
 if TYPE_CHECKING:
     from onnx import NodeProto
@@ -32,6 +33,7 @@ INT64 = np.dtype(np.int64)
 BOOLEAN = np.dtype(bool)
 FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
 KEEPS = ("reshape", "flatten", "max_pool2d", "relu", "clip", "minimum", "maximum", "where", "reduce_max", "reduce_min")
+WEIGHTS = {"conv2d": 1, "linear": 1, "conv_transpose2d": 1, "gather": 0}  # operator -> which operand its weights are
 _TYPES = {"f": 1, "i": 2, "s": 3, "t": 4, "g": 5, "floats": 6, "ints": 7, "strings": 8}
 
 
@@ -175,8 +177,8 @@ class Node:
 
     # ---- results
 
-    def value(self, tensor: Tensor) -> Value:
-        """`tensor` in the network; a known one as a constant."""
+    def value(self, tensor: Tensor, *, weight: bool = False) -> Value:
+        """`tensor` in the network; a known one as a constant, a weight coded as its numbers are best stored."""
         if tensor.value is None:
             assert tensor.array is not None
             element = element_of(tensor.dtype)
@@ -185,7 +187,10 @@ class Node:
                 raise Unsupported(
                     f"{one_line(tensor.name, 60)!r} has shape {list(tensor.shape)}: empty tensors do not exist"
                 )
-            tensor.value = self.builder.constant(tensor.name, data, Type(shape=tensor.shape, element=element))
+            is_weight = weight and isinstance(element, Float)
+            sparse, codebook_bits = coding(data) if is_weight else (False, None)
+            type_ = Type(shape=tensor.shape, element=element, sparse=sparse, codebook_bits=codebook_bits)
+            tensor.value = self.builder.constant(tensor.name, data, type_)
         return tensor.value
 
     def tensor(self, value: Value, dtype: Any = None, like: Tensor | None = None) -> Tensor:
@@ -205,7 +210,7 @@ class Node:
     def _emit(
         self, label: str, name: str, operands: Sequence[Tensor], dtype: Any, element: Any, attributes: dict[str, Any]
     ) -> Any:
-        values = [self.value(t) for t in operands]
+        values = [self.value(t, weight=WEIGHTS.get(name) == at) for at, t in enumerate(operands)]
         if element is None and not all(is_plain(v) for v in values) and not _keeps(name, values):
             operands = [self.plain(t) for t in operands]
             values = [self.value(t) for t in operands]

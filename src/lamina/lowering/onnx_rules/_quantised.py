@@ -15,6 +15,7 @@ from lamina.core.errors import BadInput, Unsupported
 from lamina.ir import integers as rules
 from lamina.ir.operators.multiply import bias_scale
 from lamina.ir.types import Integer, Type
+from lamina.lowering._coded import coding
 from lamina.lowering._onnx_ahead import element_of_scale
 from lamina.lowering._onnx_coding import average_integers, integer_of, rounding_of, stored
 from lamina.lowering._onnx_node import Node, Tensor, place
@@ -80,7 +81,9 @@ def multiplied(
 
 
 def _constant(node: Node, name: str, data: np.ndarray, element: Integer) -> Tensor:
-    value = node.builder.constant(name, data, Type(shape=data.shape, element=element))
+    sparse, codebook_bits = coding(data)
+    type_ = Type(shape=data.shape, element=element, sparse=sparse, codebook_bits=codebook_bits)
+    value = node.builder.constant(name, data, type_)
     return Tensor(name, data.dtype, data.shape, None, value)
 
 

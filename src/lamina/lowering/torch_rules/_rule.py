@@ -15,6 +15,7 @@ import torch
 from lamina.core.errors import BadInput, Unsupported
 from lamina.ir.build import Builder, Value
 from lamina.ir.types import BOOL, FLOAT32, INDEX, Element, Float, Type
+from lamina.lowering._coded import coding as coding
 
 MOST_FILLED = 2**27  # numbers of a constant that is made, not stored
 Rule = Callable[..., Any]
@@ -172,21 +173,3 @@ def weight(b: Builder, name: str, data: np.ndarray, like: Value) -> Value:
     sparse, codebook_bits = coding(data)
     type_ = Type(shape=data.shape, element=like.type.element, sparse=sparse, codebook_bits=codebook_bits)
     return b.constant(name, data, type_)
-
-
-def coding(data: np.ndarray) -> tuple[bool, int | None]:
-    """How weights are best stored: sparse when half of them are zero, by code book when few values repeat often.
-
-    An index is worth it only where it is shorter than the number itself.
-    """
-    if data.ndim < 2:
-        return False, None
-    sparse = bool(np.count_nonzero(data) <= data.size / 2)
-    few = 256
-    if len(np.unique(data.reshape(-1)[: 64 * few])) > few + 1:  # a look at a part spares sorting millions
-        return sparse, None
-    values = np.unique(data)
-    distinct = len(values[values != 0] if sparse else values)
-    repeats = distinct and np.count_nonzero(data) >= 4 * distinct
-    bits = max(1, int(distinct - 1).bit_length())
-    return sparse, (bits if distinct <= few and repeats and bits < 8 * data.itemsize else None)
