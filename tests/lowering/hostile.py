@@ -27,7 +27,7 @@ def odd(rng: Rng, usual: int = 4) -> Any:
     """Mostly a small size, now and then a number that no size is."""
     if rng.random() < 0.8:
         return int(rng.integers(1, usual + 1))
-    return pick(rng, 0, -1, 7, 10**6, 2**31 - 1, 2**40, -(2**31), 10**30, 1.5, float(rng.normal()))
+    return pick(rng, 0, -1, 7, 10**6, 2**31 - 1, 2**40, -(2**31), 10**30, 10**350, 1.5, float(rng.normal()))
 
 
 def words(text: str) -> list[str]:
@@ -144,7 +144,7 @@ def _module(rng: Rng, depth: int = 0) -> Thing:
         return Thing(
             f"nn.{kind}", {"modules": [_module(rng, depth + 1) for _ in range(int(rng.integers(0, 4)))], "dimension": 2}
         )
-    fields: dict[str, Any] = {name: odd(rng) for name in NUMBERS if rng.random() < 0.6}
+    fields: dict[str, Any] = {name: min(odd(rng), 10**300) for name in NUMBERS if rng.random() < 0.6}
     for name in TENSORS:
         if rng.random() < 0.7:
             shape = pick(
@@ -156,7 +156,7 @@ def _module(rng: Rng, depth: int = 0) -> Thing:
                 (3, 4, 2, 2),
                 tuple(int(s) for s in rng.integers(0, 4, rng.integers(0, 5))),
             )
-            fields[name] = pick(rng, np.ones(shape), np.ones(shape, np.float32), odd(rng), "text")
+            fields[name] = pick(rng, np.ones(shape), np.ones(shape, np.float32), min(odd(rng), 10**300), "text")
     if rng.random() < 0.5:
         fields["size"] = Sizes(tuple(int(s) for s in rng.integers(-1, 5, rng.integers(0, 4))))
     return Thing(f"nn.{pick(rng, *MODULES)}", fields)

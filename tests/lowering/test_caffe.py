@@ -412,6 +412,8 @@ def _lines() -> Iterator[tuple[str, type[Exception], str]]:
     yield "layer {", BadInput, "line 1: a block is opened"
     yield "a b", BadInput, "':' is needed"
     yield "a: }", BadInput, "where a value"
+    yield "a: " + "9" * 400, BadInput, "400 digits"
+    yield "a: 1e999", BadInput, "too large"
     yield "x { " * 50, BadInput, "nested deeper"
     yield net + one("LSTM"), Unsupported, "'LSTM'.*those that are read"
     yield net + one("Python"), Unsupported, "'Python'"

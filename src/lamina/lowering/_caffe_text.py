@@ -14,6 +14,7 @@ Source    the published grammar of protocol buffers' text format
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from math import isfinite
 from typing import Any
 
 from lamina.core.errors import BadInput, one_line
@@ -170,13 +171,13 @@ def _scalar(kind: str, token: str, line: int) -> Any:
     if kind == "word":
         return Word(token)
     if kind == "number":
-        digits = token.rstrip("fF") if "x" not in token.lower() else token
-        try:
-            return int(digits, 0 if "x" in digits.lower() else 10)
-        except ValueError:
-            return float(digits) if len(digits) < 400 else _too_long(line)
+        if len(token) > 40:
+            raise BadInput(f"line {line}: a number of {len(token)} digits")
+        if "x" in token.lower():
+            return int(token, 16)
+        digits = token.rstrip("fF")
+        number = float(digits)
+        if not isfinite(number):
+            raise BadInput(f"line {line}: the number {token} is too large")
+        return int(digits) if re.fullmatch(r"[-+]?\d+", digits) else number
     raise BadInput(f"line {line}: {one_line(token, 40)!r} where a value is needed")
-
-
-def _too_long(line: int) -> Any:
-    raise BadInput(f"line {line}: a number of more than 400 digits")

@@ -17,6 +17,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -98,9 +99,22 @@ def _member(archive: zipfile.ZipFile, name: str, limit: int) -> bytes:
     return found
 
 
+def _whole(text: str) -> int:
+    if len(text) > 40:
+        raise ValueError(f"a number of {len(text)} digits")
+    return int(text)
+
+
+def _fraction(text: str) -> float:
+    number = float(text)
+    if not isfinite(number):
+        raise ValueError(f"the number {one_line(text, 20)}")
+    return number
+
+
 def _json(data: bytes) -> Mapping[str, Any]:
     try:
-        found = json.loads(data)
+        found = json.loads(data, parse_int=_whole, parse_float=_fraction, parse_constant=_fraction)
     except (ValueError, RecursionError) as e:
         raise BadInput(f"config.json is not valid JSON ({one_line(e, 100)})") from e
     if not isinstance(found, dict):
