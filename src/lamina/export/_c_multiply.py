@@ -25,6 +25,7 @@ from lamina.ir.types import Float
 
 BLOCK = 8  # channels whose weights lie side by side
 _COLUMNS = 10  # most sums of a tile
+_EDGE_CHAINS = 4  # sums of a column at an edge, for the same reason
 _CHAINS = 8  # sums of a fully connected layer, so that additions need not wait for each other
 
 _LINEAR = """\
@@ -78,15 +79,7 @@ static void ${name}_${kb}_$qb(int k0, int h, int p, int q, int r0, int r1, int s
     $vec a0;
     memcpy(&a0, sum, sizeof a0);
 $copies
-    for (int c = 0; c < $c; ++c) {
-        for (int r = r0; r < r1; ++r) {
-            for (int s = s0; s < s1; ++s) {
-                const int at = (c * $height + p * $sp - $top + r * $dr) * $width + q * $sq - $left + s * $ds;
-                const $vec w_ = $load_weight;
-$steps
-            }
-        }
-    }
+$taps
 $stores
     for (int l = 0; l < $count && h + l < $kb; ++l) {
         const int k = k0 + h + l;
@@ -97,6 +90,18 @@ $stores
     }
 }
 
+"""
+
+_TAPS = """\
+for (int c = $from; c < $to; c += $by) {
+    for (int r = r0; r < r1; ++r) {
+        for (int s = s0; s < s1; ++s) {
+            const int at = (c * $height + p * $sp - $top + r * $dr) * $width + q * $sq - $left + s * $ds;
+            const $w_type *const from = w + ((c * $r + r) * $s + s) * $kb + h;
+$steps
+        }
+    }
+}
 """
 
 _CONV_BLOCK = """\
@@ -185,15 +190,46 @@ def _span(arithmetic: Sums, vector: Lanes, kb: int, places: Mapping[str, object]
     qb, sq, start = int(str(places["qb"])), places["sq"], "0"
     if arithmetic.bias:
         start = f"h + l < {kb} ? {fill(arithmetic.bias, k='k0 + h + l')} : 0"
-    steps = [f"a{t} += {arithmetic.product(arithmetic.load(f'x[at + {t} * {sq}]'), 'w_')};" for t in range(qb)]
     stores = [f"memcpy(sum[{t}], &a{t}, sizeof a{t});" for t in range(qb)]
     copies = f"{vector.type} {', '.join(f'a{t} = a0' for t in range(1, qb))};" if qb > 1 else ""
+    taps = _taps(arithmetic, vector, kb, [f"x[at + {t} * {sq}]" for t in range(qb)], places)
+    if qb == 1 and int(str(places["c"])) >= _EDGE_CHAINS:
+        copies, taps = _chained(arithmetic, vector, kb, places)
     title = f"row p and {qb} columns from q on" if qb > 1 else "row p, column q"
-    weight = vector.load(f"w + ((c * {places['r']} + r) * {places['s']} + s) * {kb} + h")
     return fill(
-        _CONV, kb=kb, title=title, start=start, copies=indent(copies), steps=indent("\n".join(steps), 16),
-        stores=indent("\n".join(stores)), load_weight=weight, result=arithmetic.result, **places,
+        _CONV, kb=kb, title=title, start=start, copies=indent(copies), taps=indent(taps.rstrip()),
+        stores=indent("\n".join(stores)), result=arithmetic.result, **places,
     )  # fmt: skip
+
+
+def _taps(arithmetic: Sums, vector: Lanes, kb: int, inputs: list[str], places: Mapping[str, object]) -> str:
+    """The loop over channels and taps: each weight meets all `inputs`."""
+    weight = f"const {vector.type} w_ = {vector.load('from')};"
+    steps = [weight, *(f"a{t} += {arithmetic.product(arithmetic.load(x), 'w_')};" for t, x in enumerate(inputs))]
+    return _loop(arithmetic, kb, places, steps, first=0, last=int(str(places["c"])), by=1)
+
+
+def _chained(arithmetic: Sums, vector: Lanes, kb: int, places: Mapping[str, object]) -> tuple[str, str]:
+    """A column alone: channels take turns at four sums, so that none waits for the one before."""
+    whole = int(str(places["c"])) // _EDGE_CHAINS * _EDGE_CHAINS
+    plane, weights = f"{places['height']} * {places['width']}", f"{places['r']} * {places['s']} * {kb}"
+
+    def step(t: int) -> str:
+        x, w = arithmetic.load(f"x[at + {t} * {plane}]"), vector.load(f"from + {t} * {weights}")
+        return f"a{t} += {arithmetic.product(x, w)};"
+
+    text = _loop(arithmetic, kb, places, [step(t) for t in range(_EDGE_CHAINS)], first=0, last=whole, by=_EDGE_CHAINS)
+    if whole < int(str(places["c"])):
+        text += _loop(arithmetic, kb, places, [step(0)], first=whole, last=int(str(places["c"])), by=1)
+    zeros = f"{vector.type} {', '.join(f'a{t} = {{0}}' for t in range(1, _EDGE_CHAINS))};"
+    return zeros, text + "a0 = (a0 + a1) + (a2 + a3);\n"
+
+
+def _loop(
+    arithmetic: Sums, kb: int, places: Mapping[str, object], steps: list[str], *, first: int, last: int, by: int
+) -> str:
+    values = {**places, "from": first, "to": last, "by": by, "kb": kb, "w_type": ctype(arithmetic.weights.dtype)}
+    return fill(_TAPS, steps=indent("\n".join(steps), 12), **values)
 
 
 def linear(setting: Setting) -> Kernel:
