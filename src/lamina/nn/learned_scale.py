@@ -22,6 +22,9 @@ from torch import Tensor, nn
 from lamina.ir.types import Fixed, Integer
 
 
+PACE = 1.0
+
+
 class _FakeQuantise(torch.autograd.Function):
     """y of x, s broadcast to it, and the numbers z, low, high, g."""
 
@@ -102,9 +105,10 @@ class LearnedScale(nn.Module):
         self.exponent = nn.Parameter(torch.zeros(len(start)))
 
     def forward(self) -> Tensor:
+        exponent = PACE * self.exponent
         if not self.power_of_two:
-            return self.start * torch.exp2(self.exponent)
-        whole = round_straight(self.exponent)
+            return self.start * torch.exp2(exponent)
+        whole = round_straight(exponent)
         # 2^0 = 1: the second factor is there for its gradient alone
         return torch.tensor(self.numbers(), dtype=torch.float32) * torch.exp2(whole - whole.detach())
 
@@ -112,6 +116,6 @@ class LearnedScale(nn.Module):
         """The scales as float32 values; powers of two exactly, whatever exp2 of the maths library gives."""
         with torch.no_grad():
             if not self.power_of_two:
-                return tuple((self.start * torch.exp2(self.exponent)).tolist())
-            whole = torch.round(self.exponent).tolist()
+                return tuple((self.start * torch.exp2(PACE * self.exponent)).tolist())
+            whole = torch.round(PACE * self.exponent).tolist()
             return tuple(ldexp(start, int(e)) for start, e in zip(self.start.tolist(), whole, strict=True))

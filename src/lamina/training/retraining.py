@@ -13,15 +13,19 @@ from torch import nn
 
 from lamina.core.seeds import derive
 from lamina.training.fitting import FitConfig, fit
+from lamina.training.steps import Loss
 
 
-def retrainer(data: Any, config: FitConfig, *, seed: int = 0, name: str = "retrain") -> Callable[..., None]:
-    """A function (model, *, after_update) that trains by `config` on `data`."""
+def retrainer(
+    data: Any, config: FitConfig, *, seed: int = 0, name: str = "retrain", loss: Loss | None = None
+) -> Callable[..., None]:
+    """A function (model, *, after_update) that trains by `config` on `data`; `loss` as `fit` takes it."""
     calls = 0
 
     def retrain(model: nn.Module, *, after_update: Callable[[float], None]) -> None:
         nonlocal calls
-        fit(model, data, config=config, seed=derive(seed, name, calls), after_update=after_update, stage=name)
+        key = derive(seed, name, calls)
+        fit(model, data, config=config, loss=loss, seed=key, after_update=after_update, stage=name)
         calls += 1
 
     return retrain
