@@ -55,8 +55,7 @@ def test_sparse_layers_equal_the_dense_interpreter(tmp_path: Path) -> None:
     networks = [
         layer(rng, kind, shape, density, bits)
         for kind in range(len(KINDS))
-        for shape in ((9, 40), (33, 700))
-        for density, bits in ((0.1, None), (0.1, 3), (0.2, 5), (0.02, 6))
+        for shape, density, bits in (((9, 40), 0.1, None), ((33, 300), 0.1, 3), ((9, 300), 0.2, 5), ((9, 40), 0.02, 6))
     ]
     Library(networks, tmp_path, "-O1", *STRICT).check()
 
@@ -121,7 +120,7 @@ def coded(rng: Generator, kind: int, bits: int, *, image: bool) -> Network:
 def test_code_books_are_decoded_on_the_fly(tmp_path: Path) -> None:
     rng = np.random.default_rng(7)
     networks = [
-        coded(rng, kind, bits, image=image) for kind in (0, 1, 2, 5) for bits in (2, 3, 6) for image in (True, False)
+        coded(rng, kind, bits, image=image) for kind in (0, 1, 2, 5) for bits in (3, 6) for image in (True, False)
     ]
     library = Library(networks, tmp_path, "-O1", *STRICT)
     library.check()

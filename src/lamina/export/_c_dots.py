@@ -24,7 +24,7 @@ from lamina.ir.types import Integer
 
 STEP = 32  # cells that are multiplied at once, at most
 ALIGNED = 16  # numbers of 16 bits more, so that cells can start at 32 bytes
-ROWS = 32  # sums that are requantised together
+TOGETHER = 32  # sums that are requantised together
 _COLUMNS = 8  # most vectors laid out at once
 _LEAST = 16  # weights of a row for which this is worth it
 
@@ -78,7 +78,7 @@ def linear(setting: Setting) -> Kernel | None:
     n, padded = setting.x.size // c, -(-c // STEP) * STEP
     columns = min(n, _COLUMNS)
     body = fill(
-        _LINEAR, n=n, columns=columns, padded=padded, c=c, rest=padded - c, k=k, rows=ROWS, shift=shift(setting),
+        _LINEAR, n=n, columns=columns, padded=padded, c=c, rest=padded - c, k=k, rows=TOGETHER, shift=shift(setting),
         total=total(setting, sums), result=sums.result, prefix=setting.prefix,
     )  # fmt: skip
     return Kernel(
@@ -87,7 +87,7 @@ def linear(setting: Setting) -> Kernel | None:
         stored={**tables(setting, sums.weights, sums.weights), **sums.stored},
         scratch={"memory": (np.int16, columns * padded + ALIGNED)},
         helpers=("dots", *sums.helpers),
-        stack_bytes=4 * ROWS,
+        stack_bytes=4 * TOGETHER,
     )
 
 

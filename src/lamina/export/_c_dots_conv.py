@@ -11,7 +11,7 @@ a whole step has weights that end in zeros, so that the cells behind it do not m
 
 import numpy as np
 
-from lamina.export._c_dots import ALIGNED, ROWS, STEP, fits, offset, shift, tables, total
+from lamina.export._c_dots import ALIGNED, TOGETHER, STEP, fits, offset, shift, tables, total
 from lamina.export._c_kernel import Kernel, Setting
 from lamina.export._c_sums import Sums, packed_sums
 from lamina.export._c_text import fill, indent
@@ -121,7 +121,8 @@ def _kernel(setting: Setting, sums: Sums, *, gathered: bool) -> Kernel:
         "prefix": setting.prefix, "images": images * groups, "groups": groups, "x_kind": setting.kind, "k": k // groups,
         "x_size": c * height * width, "w_size": k // groups * parts * n, "c": c, "r": r, "s": s, "p": p, "q": q,
         "height": height, "width": width, "sp": sp, "sq": sq, "dr": dr, "ds": ds, "top": top, "left": left,
-        "reach": reach, "line": line, "kept": max(0, reach - sp), "rows": ROWS, "n": n, "parts": parts, "apart": apart,
+        "reach": reach, "line": line, "kept": max(0, reach - sp), "rows": TOGETHER, "n": n, "parts": parts,
+        "apart": apart,
         "row": parts * n, "step": 0 if gathered else dr * line, "taps": r * s * c, "offset": offset(setting),
         "shift": shift(setting), "from": "window" if gathered else "band", "result": sums.result,
         "total": total(setting, sums).replace("sum[j]", f"sum[j * {q} + q]"),
@@ -137,7 +138,7 @@ def _kernel(setting: Setting, sums: Sums, *, gathered: bool) -> Kernel:
         stored={**tables(setting, sums.weights, laid), **sums.stored},
         scratch={
             "memory": (np.int16, ALIGNED + memory + (q * apart if gathered else 0)),
-            "sum": (np.int32, min(ROWS, k) * q),
+            "sum": (np.int32, min(TOGETHER, k) * q),
         },
         helpers=("dots", "dots2", *sums.helpers),
     )
