@@ -2,7 +2,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run test slow check bench results scalesim peers lock venv data size
+.PHONY: help run test slow check bench results scalesim zigzag peers lock venv data size
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -19,7 +19,7 @@ run: venv  ## the main job: digits, from data to silicon, on one page
 test: venv data  ## every test but the slow ones, warnings as errors
 	@$(TEST) -m "not slow" $(ARGS)
 
-slow: venv scalesim data  ## the tests that take minutes
+slow: venv scalesim zigzag data  ## the tests that take minutes
 	@$(TEST) -m slow --timeout 3600 $(ARGS)
 
 check: venv  ## format, lint, types, import contract
@@ -36,6 +36,9 @@ results: venv  ## run on the whole MNIST what the README's table reports, and fi
 
 scalesim:  ## an environment of its own for SCALE-Sim, which the tests compare with
 	@$(PYTHON) tools/environment.py scalesim
+
+zigzag:  ## an environment of its own for ZigZag, which the tests hand our workloads to
+	@$(PYTHON) tools/environment.py zigzag
 
 peers:
 	@$(PYTHON) tools/environment.py bench

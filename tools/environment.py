@@ -2,6 +2,7 @@
 
     python3 tools/environment.py main       .venv: the packages of requirements.lock, then Lamina itself, editable
     python3 tools/environment.py scalesim   .venv-scalesim: SCALE-Sim 3.0.0 with a NumPy that it still runs on
+    python3 tools/environment.py zigzag     .venv-zigzag: ZigZag, which the tests hand our workloads to
     python3 tools/environment.py bench      .venv-bench: Lightning, Keras 3 and the runtimes that the benchmarks race
     python3 tools/environment.py tensorflow .venv-tensorflow: what writes LiteRT's files for the benchmarks
     python3 tools/environment.py lock       write requirements.lock anew from pyproject.toml
@@ -39,6 +40,7 @@ BENCH = (
     "ai-edge-litert==2.3.*",
     "scipy==1.17.*",
 )
+ZIGZAG = ("zigzag-dse==3.9.*",)
 TENSORFLOW = ("tensorflow-cpu==2.21.*",)
 HEADER = """\
 # Written by `make lock` from pyproject.toml (dependencies and the extras onnx and dev); not edited by hand.
@@ -50,6 +52,7 @@ def main(arguments: Sequence[str]) -> int:
     tasks = {
         "main": make_main,
         "scalesim": lambda: make(ROOT / ".venv-scalesim", of=" ".join(SCALESIM).encode(), packages=SCALESIM),
+        "zigzag": lambda: make(ROOT / ".venv-zigzag", of=" ".join(ZIGZAG).encode(), packages=ZIGZAG),
         "bench": lambda: make(ROOT / ".venv-bench", of=" ".join(BENCH).encode(), packages=BENCH),
         "tensorflow": lambda: make(ROOT / ".venv-tensorflow", of=" ".join(TENSORFLOW).encode(), packages=TENSORFLOW),
         "lock": write_lock,

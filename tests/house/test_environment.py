@@ -106,7 +106,7 @@ def test_a_failing_installation_is_said_and_leaves_no_stamp(calls, capsys):
 
 def test_an_unknown_task_is_refused(capsys):
     assert environment.main(["everything"]) == 2
-    assert "main|scalesim|bench|tensorflow|lock" in capsys.readouterr().err
+    assert "main|scalesim|zigzag|bench|tensorflow|lock" in capsys.readouterr().err
 
 
 def test_the_lock_pins_everything_but_torch():
