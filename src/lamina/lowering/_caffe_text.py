@@ -14,10 +14,10 @@ Source    the published grammar of protocol buffers' text format
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from math import isfinite
 from typing import Any
 
 from lamina.core.errors import BadInput, one_line
+from lamina.lowering._parts import LARGEST_NUMBER
 
 DEEPEST = 32
 MOST_TOKENS = 500_000
@@ -177,7 +177,7 @@ def _scalar(kind: str, token: str, line: int) -> Any:
             return int(token, 16)
         digits = token.rstrip("fF")
         number = float(digits)
-        if not isfinite(number):
+        if not abs(number) <= LARGEST_NUMBER:
             raise BadInput(f"line {line}: the number {token} is too large")
         return int(digits) if re.fullmatch(r"[-+]?\d+", digits) else number
     raise BadInput(f"line {line}: {one_line(token, 40)!r} where a value is needed")

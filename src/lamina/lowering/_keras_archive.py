@@ -17,7 +17,6 @@ import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +25,7 @@ from lamina.core.errors import BadInput, Unsupported, one_line
 from lamina.core.units import GiB, MiB
 from lamina.ir.network import Array
 from lamina.lowering._hdf5 import File
+from lamina.lowering._parts import LARGEST_NUMBER
 
 LARGEST_CONFIG = 16 * MiB
 LARGEST_WEIGHTS = 4 * GiB
@@ -100,14 +100,14 @@ def _member(archive: zipfile.ZipFile, name: str, limit: int) -> bytes:
 
 
 def _whole(text: str) -> int:
-    if len(text) > 40:
+    if len(text) > 38:
         raise ValueError(f"a number of {len(text)} digits")
     return int(text)
 
 
 def _fraction(text: str) -> float:
     number = float(text)
-    if not isfinite(number):
+    if not abs(number) <= LARGEST_NUMBER:
         raise ValueError(f"the number {one_line(text, 20)}")
     return number
 

@@ -9,8 +9,21 @@ from math import prod
 
 import numpy as np
 
+from lamina.core.errors import BadInput
 from lamina.ir.build import Builder, Value
-from lamina.ir.types import Type
+from lamina.ir.network import Array
+from lamina.ir.types import Float, Type
+
+LARGEST_NUMBER = 3.4e38  # of a setting: all of them fit float32
+
+
+def fitting(data: Array, element: Float, what: str) -> Array:
+    """`data` rounded to `element`; raises where a number is none, or too large for it."""
+    with np.errstate(over="ignore", invalid="ignore", under="ignore"):
+        rounded = data.astype(element.storage)
+    if data.dtype.kind == "f" and not (np.isfinite(rounded) | np.isinf(data)).all():
+        raise BadInput(f"{what} holds a number that is none (NaN), or none of {element.bits} bits")
+    return rounded
 
 
 def prelu(b: Builder, name: str, x: Value, slope: Value) -> Value:

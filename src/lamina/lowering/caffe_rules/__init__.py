@@ -15,7 +15,8 @@ import numpy as np
 from lamina.core.errors import BadInput, one_line
 from lamina.ir.build import Builder, Value
 from lamina.ir.network import Array
-from lamina.ir.types import Type
+from lamina.ir.types import FLOAT32, Type
+from lamina.lowering import _parts as parts
 from lamina.lowering._caffe_text import Message
 
 LARGEST = 2**24  # of any size
@@ -70,7 +71,7 @@ class Layer:
         given = [size for size in blob.shape if size != 1]
         if given != [size for size in shape if size != 1]:
             raise BadInput(f"{label} has shape {list(blob.shape)} in the weights, {list(shape)} is needed")
-        return blob.reshape(shape).astype(np.float32)
+        return parts.fitting(blob.reshape(shape), FLOAT32, label)
 
     def constant(self, label: str, shape: tuple[int, ...], value: float) -> Value:
         """A constant of one number everywhere, which no file holds."""

@@ -14,7 +14,7 @@ import numpy as np
 
 from lamina.core.errors import BadInput, Unsupported
 from lamina.ir.build import Value
-from lamina.ir.types import INDEX, Type
+from lamina.ir.types import FLOAT32, INDEX, Type
 from lamina.lowering import _parts as parts
 from lamina.lowering.caffe_rules import Layer, axis_of, count, pair
 
@@ -90,7 +90,9 @@ def _normalise(layer: Layer, x: Value, scale: Value, bias: Value) -> Value:
     for index, label in enumerate(("mean", "variance")):
         data = layer.data(index, (c,), label)
         if data is not None and factor is not None:
-            data = data * np.float32(0 if factor[0] == 0 else 1 / factor[0])
+            with np.errstate(divide="ignore", invalid="ignore"):
+                scaled = np.where(factor == 0, 0.0, data.astype(np.float64) / factor.astype(np.float64))
+            data = parts.fitting(scaled, FLOAT32, label)
         statistics.append(layer.builder.constant(f"{layer.name}.{label}", data, Type(shape=(c,))))
     epsilon = settings.number("eps", 1e-5)
     return layer.builder.emit("batch_norm", [x, scale, bias, *statistics], name=layer.name, epsilon=epsilon)

@@ -12,7 +12,7 @@ import importlib
 import pkgutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from math import isfinite, prod
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -95,7 +95,7 @@ class Layer:
 
     def number(self, name: str, default: float | None = None) -> float:
         value = self.get(name, default)
-        if isinstance(value, bool) or not isinstance(value, int | float) or not isfinite(value):
+        if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= parts.LARGEST_NUMBER:
             raise BadInput(f"{name} is {one_line(repr(value), 40)}: a number is needed")
         return value
 
@@ -140,8 +140,6 @@ class Layer:
         found = self.shared.read(place)
         if found.shape != tuple(shape):
             raise BadInput(f"the weights at {place!r} have shape {list(found.shape)}, {list(shape)} is needed")
-        if found.dtype.kind == "f" and np.isnan(found).any():
-            raise BadInput(f"the weights at {place!r} hold a number that is none (NaN)")
         return found
 
     def constant(self, label: str, data: Array, like: Tensor | Value) -> Value:
@@ -151,7 +149,8 @@ class Layer:
         key = (self.path, f"{label} {element} {data.shape}")
         if key not in self.shared.constants:
             type_ = Type(shape=tuple(data.shape), element=element)
-            self.shared.constants[key] = self.builder.constant(f"{self.name}.{label}", data, type_)
+            rounded = parts.fitting(data, element, label)
+            self.shared.constants[key] = self.builder.constant(f"{self.name}.{label}", rounded, type_)
         return self.shared.constants[key]
 
     def filled(self, label: str, shape: Sequence[int], value: float, like: Tensor | Value) -> Value:

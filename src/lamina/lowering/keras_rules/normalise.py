@@ -121,6 +121,8 @@ def normalization(layer: Layer, inputs: list[Tensor]) -> Tensor:
     axes = [] if given is None else [x.axis(a) for a in (given if isinstance(given, list) else [given])]
     shape = tuple(size if axis in axes else 1 for axis, size in enumerate(x.shape))
     mean, variance = (_statistic(layer, i, label, shape, axes) for i, label in enumerate(("mean", "variance")))
+    if not (variance >= 0).all():
+        raise BadInput("a variance is negative")
     deviation = np.maximum(np.sqrt(variance), 1e-7)
     behind = [x.order.index(place) for place in range(len(x.order))]  # the statistics lie as x does
     centre = layer.constant("mean", mean.transpose(behind), x)

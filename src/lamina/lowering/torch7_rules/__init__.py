@@ -9,7 +9,6 @@ import importlib
 import pkgutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from math import isfinite
 from typing import Any
 
 import numpy as np
@@ -18,6 +17,7 @@ from lamina.core.errors import BadInput, Unsupported, one_line
 from lamina.ir.build import Builder, Value
 from lamina.ir.network import Array
 from lamina.ir.types import Float, Type
+from lamina.lowering import _parts as parts
 from lamina.lowering._torch7_file import Table, Thing
 
 LARGEST = 2**24  # of any size
@@ -60,7 +60,7 @@ class Module:
 
     def number(self, name: str, default: float | None = None) -> float:
         value = self.thing.get(name, default)
-        if isinstance(value, bool) or not isinstance(value, int | float) or not isfinite(value):
+        if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= parts.LARGEST_NUMBER:
             raise BadInput(f"{name} is {one_line(repr(value), 40)}: a number is needed")
         return value
 
@@ -110,9 +110,8 @@ class Module:
 
     def constant(self, name: str, array: Array) -> Value:
         self.constants.count(array.size)
-        if np.isnan(array).any():
-            raise BadInput(f"{name} holds a number that is none (NaN)")
-        return self.builder.constant(f"{self.name}.{name}", array, Type(shape=array.shape, element=self.element))
+        rounded = parts.fitting(array, self.element, name)
+        return self.builder.constant(f"{self.name}.{name}", rounded, Type(shape=array.shape, element=self.element))
 
     def scalar(self, value: float) -> Value:
         return self.constant("scalar", np.asarray(value, np.float64))

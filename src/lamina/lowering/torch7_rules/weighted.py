@@ -154,7 +154,7 @@ def batch_normalisation(m: Module, x: Data) -> Value:
         variance = m.weight("running_var", (c,))
     else:
         deviation = m.array("running_std").astype(np.float64).reshape(-1)
-        if deviation.size != c or not (deviation > 0).all():
+        if deviation.size != c or not (deviation > 1e-19).all():  # the variance has to fit float32
             raise BadInput(f"running_std holds {deviation.size} numbers, {c} positive ones are needed")
         variance = m.constant("running_var", deviation**-2 - epsilon)
     scale = m.weight("weight", (c,)) if m.has("weight") else m.constant("weight", np.ones(c))
