@@ -65,7 +65,7 @@ def layer(rng: Generator, *, image: bool) -> Network:
 
 def layers(seed: int) -> list[Network]:
     rng = np.random.default_rng(seed)
-    return [layer(rng, image=at % 3 > 0) for at in range(10)]
+    return [layer(rng, image=at % 3 > 0) for at in range(7)]
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ a whole step has weights that end in zeros, so that the cells behind it do not m
 
 import numpy as np
 
-from lamina.export._c_dots import ALIGNED, TOGETHER, STEP, fits, offset, shift, tables, total
+from lamina.export._c_dots import ALIGNED, STEP, TOGETHER, fits, offset, shift, tables, total
 from lamina.export._c_kernel import Kernel, Setting
 from lamina.export._c_sums import Sums, packed_sums
 from lamina.export._c_text import fill, indent
