@@ -40,7 +40,7 @@ BENCH = (
     "ai-edge-litert==2.3.*",
     "scipy==1.17.*",
 )
-ZIGZAG = ("zigzag-dse==3.9.*",)
+ZIGZAG = ("zigzag-dse==3.9.*", "six")  # which it forgets to ask for
 TENSORFLOW = ("tensorflow-cpu==2.21.*",)
 HEADER = """\
 # Written by `make lock` from pyproject.toml (dependencies and the extras onnx and dev); not edited by hand.

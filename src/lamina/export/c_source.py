@@ -27,6 +27,7 @@ from lamina.export._c_part import Part, Unit
 from lamina.export._c_runner import run as run
 from lamina.export._c_text import ctype, fill, indent, initialiser
 from lamina.ir.network import Network
+from lamina.ir.simplify import simplify
 from lamina.ir.transform import integer_core
 from lamina.ir.types import Float
 
@@ -75,7 +76,7 @@ def c(network: Network, out: Path | str) -> Report:
 
     Raises `Unsupported` for what has no C form, `BadInput` where the folder cannot be written or weights are absent.
     """
-    network = integer_core(network)
+    network = simplify(integer_core(network))
     folder, name = Path(out), identifier(network.name)
     program = _Program(network, name)
     report = Report(
