@@ -45,7 +45,7 @@ def test_three_bits_lose_points_that_retraining_gives_back(small, digits, accura
     config = Config(bits=3, scales=scales)
     module, report = quantise_aware(small, digits.train.inputs[:20], retrain, config, evaluate=accuracy)
     found = report.accuracies
-    assert found["quantise_aware"] > found["post_training"] + 0.02
+    assert found["quantise_aware"] > found["post_training"] + 0.01
     assert found["quantise_aware"] > found["float"] - 0.06
     network, x = module.to_integer(), digits.test.inputs[:100]
     np.testing.assert_array_equal(module(x).detach().numpy(), network.run({"x": x.numpy()})["output"])
@@ -83,7 +83,8 @@ def test_lenet5_at_8_4_and_2_bits(digits, accuracy, scales: str) -> None:  # typ
     fit(model, digits, config=FitConfig(epochs=15))
     found = {}
     for bits, weight_bits, epochs in ((8, 8, 4), (4, 4, 8), (8, 2, 8)):
-        retrain = retrainer(digits, FitConfig(epochs=epochs, learning_rate=1e-3), loss=loss)
+        rate = 1e-3 if weight_bits == 8 else 2e-3
+        retrain = retrainer(digits, FitConfig(epochs=epochs, learning_rate=rate), loss=loss)
         config = Config(bits=bits, weight_bits=weight_bits, scales=scales)
         _, report = quantise_aware(model, digits.train.inputs[:100], retrain, config, evaluate=accuracy)
         found[weight_bits] = report.accuracies
@@ -112,8 +113,8 @@ def test_an_lstm_over_rows_at_8_and_4_bits(digits, accuracy) -> None:  # type: i
     fit(model, digits, config=FitConfig(epochs=12, learning_rate=5e-3), loss=loss)
     found = {}
     for bits in (8, 4):
-        retrain = retrainer(digits, FitConfig(epochs=2, learning_rate=1e-3), loss=loss)
-        config = Config(bits=bits, state_bits=16)
+        retrain = retrainer(digits, FitConfig(epochs=2), loss=loss)
+        config = Config(bits=bits, state_bits=2 * bits)
         module, report = quantise_aware(model, digits.train.inputs[:30], retrain, config, evaluate=accuracy)
         found[bits] = report.accuracies
         network, x = module.to_integer(), digits.test.inputs[:3]
@@ -121,4 +122,4 @@ def test_an_lstm_over_rows_at_8_and_4_bits(digits, accuracy) -> None:  # type: i
             wanted = network.run({"x": x[i : i + 1].numpy()})["output"]
             np.testing.assert_array_equal(module(x[i : i + 1]).detach().numpy(), wanted)
     assert found[8]["quantise_aware"] >= found[8]["float"] - 0.01
-    assert found[4]["quantise_aware"] >= found[4]["post_training"] + 0.02
+    assert found[4]["quantise_aware"] >= found[4]["post_training"] + 0.04

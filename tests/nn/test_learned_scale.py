@@ -6,7 +6,7 @@ import torch
 
 from lamina.ir.types import Integer
 from lamina.nn import integer
-from lamina.nn.learned_scale import LearnedScale, fake_activation, fake_quantise, fake_weight, round_straight
+from lamina.nn.learned_scale import PACE, LearnedScale, fake_activation, fake_quantise, fake_weight, round_straight
 
 KINDS = [
     Integer(bits=2, scale=(0.5,)),
@@ -76,13 +76,14 @@ def test_a_power_of_two_stays_one_and_learns() -> None:
     scale = LearnedScale((0.25, 2.0**-20), power_of_two=True)
     assert scale.numbers() == (0.25, 2.0**-20)
     with torch.no_grad():
-        scale.exponent.copy_(torch.tensor([0.51, -3.4]))
+        scale.exponent.copy_(torch.tensor([0.51, -3.4]) / PACE)
     assert scale.numbers() == (0.5, 2.0**-23)
     found = scale()
     assert found.tolist() == [*scale.numbers()]
     found.sum().backward()
     # d 2^e / d e = ln 2 2^e, as if nothing had been rounded
-    np.testing.assert_allclose(scale.exponent.grad.numpy(), np.log(2) * np.array(scale.numbers()), rtol=1e-6)  # type: ignore[union-attr]
+    wanted = PACE * np.log(2) * np.array(scale.numbers())
+    np.testing.assert_allclose(scale.exponent.grad.numpy(), wanted, rtol=1e-6)  # type: ignore[union-attr]
 
 
 def test_a_float_scale_starts_as_it_was_given() -> None:
@@ -90,7 +91,7 @@ def test_a_float_scale_starts_as_it_was_given() -> None:
     scale = LearnedScale((start,), power_of_two=False)
     assert scale.numbers() == (start,)
     with torch.no_grad():
-        scale.exponent.fill_(1.5)
+        scale.exponent.fill_(1.5 / PACE)
     assert scale.numbers()[0] == pytest.approx(start * 2**1.5)
     assert scale.numbers()[0] == float(np.float32(scale.numbers()[0]))
 

@@ -5,8 +5,8 @@
     dy/dx = 1 inside the range, 0 outside
     dy/ds = (q - z) - x/s inside, (q - z) outside; times g = 1 / sqrt(N high), N numbers that share the scale
 
-A scale is learned as s = s0 2^e from e = 0 on: positive by construction, and a step of an optimiser changes it by a
-share of itself, whatever its size. A power of two rounds e in the forward pass and lets the gradient through.
+A scale is learned as s = s0 2^(4e) from e = 0 on: positive by construction, and a step of an optimiser changes it by a
+share of itself, whatever its size. A power of two rounds 4e in the forward pass and lets the gradient through.
 
 Shapes    x any; scale [1], or one entry per index of `axis`
 Papers    Esser et al., "Learned Step Size Quantization", ICLR 2020, https://arxiv.org/abs/1902.08153 (dy/ds and g)
@@ -21,8 +21,7 @@ from torch import Tensor, nn
 
 from lamina.ir.types import Fixed, Integer
 
-
-PACE = 1.0
+PACE = 4.0  # of an exponent: at a rate that suits weights, a scale can halve within some hundred steps
 
 
 class _FakeQuantise(torch.autograd.Function):
@@ -94,7 +93,7 @@ def round_straight(x: Tensor) -> Tensor:
 
 
 class LearnedScale(nn.Module):
-    """s = s0 2^e, e learned; with `power_of_two` 2^round(e), so that a power of two stays one. All float32."""
+    """s = s0 2^(4e), e learned; with `power_of_two` 4e is rounded, so that a power of two stays one. All float32."""
 
     start: Tensor
 
