@@ -25,6 +25,7 @@ def stored_type(element: Element) -> np.dtype[Any]:
 class Graph:
     made: "list[NodeProto]" = field(default_factory=list)
     tensors: "dict[str, TensorProto]" = field(default_factory=dict)
+    is_body: bool = False  # of a scan
 
     def node(self, operator: str, *inputs: str, to: str, **attributes: Any) -> str:
         """Add a node whose one result is `to`; returns that name. An input that is left out is ""."""

@@ -29,7 +29,7 @@ def scan(task: Task, write: Body) -> None:
     own = [*body.inputs][: states + sequences]
     names = {name: f"{task.to}:body:{name}" for name in body.types}
     names.update(zip([*body.inputs][states + sequences :], task.inputs[states + sequences :], strict=True))
-    inner = Graph()
+    inner = Graph(is_body=True)
     write(inner, body, names)
     begins = [_value(names[name], body, name) for name in own]
     given = list(task.inputs[: states + sequences])

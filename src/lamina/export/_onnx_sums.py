@@ -86,13 +86,19 @@ def _multiply(task: Task) -> None:
     _saturated(task, _requantised(task, product))
 
 
-def _conv_transpose2d(task: Task) -> None:
-    inputs = [_centred(task, 0), _centred(task, 1)]
-    if len(task.inputs) > 2:
-        inputs.append(task.graph.cast(task.inputs[2], np.float32, to=f"{task.to}:bias"))
-    inner = Task(task.graph, task.site, tuple(inputs), (f"{task.to}:sums",))
-    PLAIN["conv_transpose2d"](inner)
-    _saturated(task, _requantised(task, inner.to, axis=1))
+def _product(operator: str) -> Write:
+    """A layer on whole numbers in float, and one requantisation."""
+
+    def write(task: Task) -> None:
+        inputs = [_centred(task, 0), _centred(task, 1)]
+        if len(task.inputs) > 2:
+            inputs.append(task.graph.cast(task.inputs[2], np.float32, to=f"{task.to}:bias"))
+        inner = Task(task.graph, task.site, tuple(inputs), (f"{task.to}:sums",))
+        PLAIN[operator](inner)
+        channels = 1 if "groups" in task.attributes else len(task.site.outputs[0].shape) - 1
+        _saturated(task, _requantised(task, inner.to, axis=channels))
+
+    return write
 
 
 def _average(task: Task) -> None:
@@ -125,8 +131,10 @@ SUMS: dict[str, Write] = {
     "negate": _function("Neg"),
     "absolute": _function("Abs"),
     "multiply": _multiply,
-    "conv_transpose2d": _conv_transpose2d,
+    "conv_transpose2d": _product("conv_transpose2d"),
     "average_pool2d": _average,
     "reduce_sum": _reduced(lambda task: 1),
     "reduce_mean": _reduced(_counted),
 }
+# in a scan's body ONNX Runtime does not heed `session.x64quantprecision`: what it recognised there would saturate
+INSIDE: dict[str, Write] = {name: _product(name) for name in ("conv2d", "linear", "matmul")}

@@ -17,7 +17,7 @@ from lamina.export._onnx_graph import Graph, stored_type
 from lamina.export._onnx_integers import INTEGERS, element, is_quantised
 from lamina.export._onnx_operators import PLAIN
 from lamina.export._onnx_scan import scan
-from lamina.export._onnx_sums import SUMS
+from lamina.export._onnx_sums import INSIDE, SUMS
 from lamina.export._onnx_write import Task
 from lamina.export.onnx_session import trace as trace
 from lamina.ir.check import site
@@ -95,7 +95,7 @@ def _write(graph: Graph, network: Network, names: Mapping[str, str]) -> None:
             continue
         whole = any(is_quantised(t.element) for t in (*where.inputs, *where.outputs))
         whole |= operation.operator in ("quantise", "dequantise")
-        table = INTEGERS | SUMS if whole else PLAIN
+        table = INTEGERS | SUMS | (INSIDE if graph.is_body else {}) if whole else PLAIN
         if operation.operator not in table:
             kind = "integers" if whole else "real numbers"
             raise Unsupported(
