@@ -5,7 +5,6 @@ network    many cases side by side in one network: one compilation holds many fu
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from math import inf, prod
 from typing import Any
 
@@ -13,39 +12,26 @@ import numpy as np
 from numpy.random import Generator
 
 from lamina.ir import Network, Type
-from lamina.ir.build import Builder, Value
-from lamina.ir.network import Array
-from lamina.ir.types import BOOL, INDEX, Element, Fixed, Float, Integer
-
-Shape = tuple[int, ...]
-EIGHT = Integer(bits=8, scale=(2.0**-5,))
-ASYMMETRIC = Integer(bits=8, signed=False, scale=(2.0**-4,), zero_point=100)
-SIXTEEN = Integer(bits=16, scale=(2.0**-9,))
-UNEVEN = Integer(bits=8, signed=False, scale=(float(np.float32(0.0371)),), zero_point=77)
-
-
-@dataclass(kw_only=True, slots=True)
-class Operand:
-    type: Type
-    low: float = -2.0  # of random numbers
-    high: float = 2.0
-    data: Array | None = None  # of a constant
-
-    def draw(self, rng: Generator) -> Array:
-        element = self.type.element
-        if isinstance(element, Float):
-            return rng.uniform(self.low, self.high, self.type.shape).astype(element.storage)
-        low, high = element.low, element.high
-        if element == INDEX:
-            low, high = int(self.low), int(self.high)
-        return rng.integers(low, high, self.type.shape, endpoint=True).astype(element.storage)
-
-
-@dataclass(kw_only=True, slots=True)
-class Case:
-    operands: list[Operand]
-    attributes: dict[str, Any] = field(default_factory=dict)
-    element: Element | list[Element] | None = None
+from lamina.ir.build import Builder
+from lamina.ir.types import BOOL, INDEX, Element, Float, Integer
+from tests.export import case_moves
+from tests.export.case_parts import (
+    ASYMMETRIC,
+    EIGHT,
+    SIXTEEN,
+    UNEVEN,
+    Case,
+    Operand,
+    Shape,
+    anything,
+    broadcast,
+    chance,
+    fixed,
+    operand,
+    pick,
+    real,
+    shape,
+)
 
 
 def network(name: str, operators: Sequence[str], rng: Generator, *, times: int) -> tuple[Network, dict[str, Operand]]:
@@ -55,13 +41,13 @@ def network(name: str, operators: Sequence[str], rng: Generator, *, times: int) 
         for at in range(times):
             case = CASES[operator](rng)
             values = []
-            for place, operand in enumerate(case.operands):
+            for place, given in enumerate(case.operands):
                 label = f"{operator}{at}.{place}"
-                if operand.data is None:
-                    values.append(b.input(label, operand.type))
-                    drawn[label] = operand
+                if given.data is None:
+                    values.append(b.input(label, given.type))
+                    drawn[label] = given
                 else:
-                    values.append(b.constant(label, operand.data, operand.type))
+                    values.append(b.constant(label, given.data, given.type))
             made = b.emit(operator, values, name=f"{operator}{at}", element=case.element, **case.attributes)
             if operator == "quantise":  # at the border of a network it would be left out
                 ends[f"{operator}{at}.x"] = values[0]
@@ -70,42 +56,6 @@ def network(name: str, operators: Sequence[str], rng: Generator, *, times: int) 
             results = made if isinstance(made, list) else [made]
             ends.update({f"{operator}{at}.y{i}": value for i, value in enumerate(results)})
     return b.network(name, ends), drawn
-
-
-def shape(rng: Generator, rank: int | None = None, most: int = 5) -> Shape:
-    return tuple(int(v) for v in rng.integers(1, most + 1, int(rng.integers(1, 5)) if rank is None else rank))
-
-
-def real(rng: Generator) -> Float:
-    return Float(bits=64) if rng.random() < 0.25 else Float()
-
-
-def anything(rng: Generator) -> Element:
-    return pick(rng, Float(), Float(), Float(bits=64), EIGHT, ASYMMETRIC, SIXTEEN, BOOL, INDEX)
-
-
-def pick(rng: Generator, *choices: Any) -> Any:
-    return choices[int(rng.integers(len(choices)))]
-
-
-def chance(rng: Generator, share: float = 0.5) -> bool:
-    return bool(rng.random() < share)
-
-
-def operand(of: Shape, element: Element, low: float = -2.0, high: float = 2.0) -> Operand:
-    return Operand(type=Type(shape=of, element=element), low=low, high=high)
-
-
-def places(of: Shape, size: int) -> Operand:
-    """Indices into an axis of `size`, negative ones too."""
-    return operand(of, INDEX, -size, size - 1)
-
-
-def fixed(rng: Generator, of: Shape, element: Element, low: float = -2.0, high: float = 2.0) -> Operand:
-    """A constant."""
-    made = operand(of, element, low, high)
-    made.data = made.draw(rng)
-    return made
 
 
 def _activation(low: float, high: float, **attributes: Any) -> Callable[[Generator], Case]:
@@ -135,12 +85,6 @@ def _gelu(rng: Generator) -> Case:
 def _special(rng: Generator) -> Case:
     """Infinities and NaN that arise inside: logarithms of 0 and below are their own operation, so here a constant."""
     return Case(operands=[operand(shape(rng), real(rng), -1, 1)])
-
-
-def broadcast(rng: Generator) -> tuple[Shape, Shape]:
-    whole = shape(rng)
-    sides = [[1 if chance(rng, 0.3) else size for size in whole] for _ in range(2)]
-    return tuple(sides[0]), tuple(sides[1][int(rng.integers(0, len(whole))) :])
 
 
 def _binary(*elements: Element, low: float = -2.0, high: float = 2.0, second: float | None = None, **attributes: Any):
@@ -315,172 +259,6 @@ def _unpool(rng: Generator) -> Case:
     )
 
 
-def _transpose(rng: Generator) -> Case:
-    of = shape(rng)
-    return Case(
-        operands=[operand(of, anything(rng))], attributes={"order": tuple(int(v) for v in rng.permutation(len(of)))}
-    )
-
-
-def _concatenate(rng: Generator) -> Case:
-    of, element = list(shape(rng)), anything(rng)
-    axis, several = int(rng.integers(len(of))), []
-    for _ in range(int(rng.integers(1, 4))):
-        of[axis] = int(rng.integers(1, 4))
-        several.append(operand(tuple(of), element))
-    return Case(operands=several, attributes={"axis": axis})
-
-
-def _slice(rng: Generator) -> Case:
-    of = shape(rng, most=7)
-    starts, stops, steps = [], [], []
-    for size in of:
-        step = int(pick(rng, 1, 2, -1, -3))
-        start = int(rng.integers(0, size))
-        if step > 0:
-            stop = int(rng.integers(start + 1, size + 1))
-        else:
-            stop = -(size + 1) if start == 0 or chance(rng) else int(rng.integers(0, start))
-        starts.append(start)
-        stops.append(stop)
-        steps.append(step)
-    return Case(
-        operands=[operand(of, anything(rng))],
-        attributes={"starts": tuple(starts), "stops": tuple(stops), "steps": tuple(steps)},
-    )
-
-
-def _pad(rng: Generator) -> Case:
-    of = shape(rng)
-    element, mode = anything(rng), pick(rng, "constant", "constant", "reflect", "edge", "wrap")
-    sides = [tuple(int(v) for v in rng.integers(0, 3, len(of))) for _ in range(2)]
-    value = float(pick(rng, 0.0, 1.0, -inf if isinstance(element, Float) else 0.25))
-    return Case(
-        operands=[operand(of, element)],
-        attributes={"before": sides[0], "after": sides[1], "mode": mode, "value": value},
-    )
-
-
-def _expand(rng: Generator) -> Case:
-    of, _ = broadcast(rng)
-    wanted = (*shape(rng, int(rng.integers(0, 2)), 3), *(s if s > 1 else int(rng.integers(1, 4)) for s in of))
-    return Case(operands=[operand(of, anything(rng))], attributes={"shape": wanted})
-
-
-def _tile(rng: Generator) -> Case:
-    of = shape(rng, most=3)
-    return Case(operands=[operand(of, anything(rng))], attributes={"repeats": shape(rng, len(of), 3)})
-
-
-def _gather(rng: Generator) -> Case:
-    of = shape(rng)
-    axis = int(rng.integers(len(of)))
-    indices = shape(rng, int(rng.integers(0, 3)), 4)
-    return Case(operands=[operand(of, anything(rng)), places(indices, of[axis])], attributes={"axis": axis})
-
-
-def _elements(rng: Generator) -> tuple[Shape, Shape, int]:
-    of = shape(rng)
-    axis = int(rng.integers(len(of)))
-    indices = tuple(int(rng.integers(1, 6 if a == axis else size + 1)) for a, size in enumerate(of))
-    return of, indices, axis
-
-
-def _gather_elements(rng: Generator) -> Case:
-    of, indices, axis = _elements(rng)
-    return Case(operands=[operand(of, anything(rng)), places(indices, of[axis])], attributes={"axis": axis})
-
-
-def _gather_nd(rng: Generator) -> Case:
-    of = shape(rng, int(rng.integers(2, 5)), 4)
-    batch = int(rng.integers(0, 2))
-    depth = int(rng.integers(1, len(of) - batch + 1))
-    indices = (*of[:batch], *shape(rng, int(rng.integers(1, 3)), 3), depth)
-    return Case(
-        operands=[operand(of, anything(rng)), places(indices, min(of[batch : batch + depth]))],
-        attributes={"batch": batch},
-    )
-
-
-def _reduction(rng: Generator) -> tuple[Element, str]:
-    reduction = pick(rng, "none", "none", "add", "mul", "max", "min")
-    if reduction == "mul":
-        return pick(rng, Float(), INDEX, Integer(bits=16)), reduction
-    return pick(rng, Float(), ASYMMETRIC, SIXTEEN, INDEX), reduction
-
-
-def _scatter_elements(rng: Generator) -> Case:
-    of, indices, axis = _elements(rng)
-    element, reduction = _reduction(rng)
-    return Case(
-        operands=[operand(of, element), places(indices, of[axis]), operand(indices, element)],
-        attributes={"axis": axis, "reduction": reduction},
-    )
-
-
-def _scatter_nd(rng: Generator) -> Case:
-    of = shape(rng, int(rng.integers(1, 4)), 4)
-    depth = int(rng.integers(1, len(of) + 1))
-    element, reduction = _reduction(rng)
-    indices = (*shape(rng, int(rng.integers(1, 3)), 3), depth)
-    return Case(
-        operands=[
-            operand(of, element),
-            places(indices, min(of[:depth])),
-            operand((*indices[:-1], *of[depth:]), element),
-        ],
-        attributes={"reduction": reduction},
-    )
-
-
-def _resize(rng: Generator) -> Case:
-    mode = pick(rng, "nearest", "linear", "cubic")
-    element = anything(rng) if mode == "nearest" else real(rng)
-    return Case(
-        operands=[operand((*shape(rng, 2, 3), *shape(rng, 2, 7)), element)],
-        attributes={
-            "size": shape(rng, 2, 12),
-            "mode": mode,
-            "coordinates": pick(rng, "half_pixel", "align_corners", "asymmetric", "pytorch_half_pixel"),
-            "nearest": pick(rng, "floor", "ceil", "round_prefer_floor", "round_prefer_ceil"),
-        },
-    )
-
-
-def _uniform(rng: Generator) -> Case:
-    key = operand((), INDEX, -(2**62), 2**62)
-    return Case(operands=[key], attributes={"shape": shape(rng), "stream": int(pick(rng, 0, 7, 2**40 + 3))})
-
-
-def _cast(rng: Generator) -> Case:
-    kinds = (Float(), Float(bits=64), BOOL, INDEX, Integer(bits=8), Integer(bits=16, signed=False), Integer(bits=4))
-    x, y = pick(rng, *kinds), pick(rng, *kinds)
-    reach = float(pick(rng, 1, 100, 1e6, 1e20)) if isinstance(x, Float) else 2.0**62
-    return Case(operands=[operand(shape(rng), x, -reach, reach)], element=y)
-
-
-def _quantise(rng: Generator) -> Case:
-    return Case(operands=[operand(shape(rng), Float(), -9, 9)], element=pick(rng, EIGHT, ASYMMETRIC, SIXTEEN, UNEVEN))
-
-
-def _dequantise(rng: Generator) -> Case:
-    return Case(operands=[operand(shape(rng), pick(rng, EIGHT, ASYMMETRIC, SIXTEEN, UNEVEN))], element=Float())
-
-
-def _lookup(rng: Generator) -> Case:
-    x, y = pick(rng, EIGHT, ASYMMETRIC), pick(rng, SIXTEEN, ASYMMETRIC)
-    table = fixed(rng, (256,), y) if chance(rng) else operand((256,), y)
-    return Case(operands=[operand(shape(rng), x), table], element=y)
-
-
-def _piecewise(rng: Generator) -> Case:
-    element = Fixed(integer_bits=6, fraction_bits=10)
-    tables = [fixed(rng, (5,), element) for _ in range(3)]
-    assert tables[0].data is not None
-    tables[0].data = np.sort(tables[0].data)
-    return Case(operands=[operand(shape(rng), element), *tables])
-
-
 def _batch_norm(rng: Generator) -> Case:
     of, element = shape(rng, int(rng.integers(2, 5))), real(rng)
     more = [operand((of[1],), element) for _ in range(3)]
@@ -499,28 +277,6 @@ def _lrn(rng: Generator) -> Case:
     return Case(
         operands=[operand(of, real(rng))],
         attributes={"size": int(rng.integers(1, 6)), "alpha": 0.3, "beta": float(pick(rng, 0.75, 0.6)), "k": 1.5},
-    )
-
-
-def _view(attributes: Callable[[Shape], dict[str, Any]]) -> Callable[[Generator], Case]:
-    def case(rng: Generator) -> Case:
-        of = shape(rng)
-        return Case(operands=[operand(of, anything(rng))], attributes=attributes(of))
-
-    return case
-
-
-def _scan(rng: Generator) -> Case:
-    """A running sum along the first axis, and what it was: more in test_c_scan."""
-    element = real(rng)
-    of = shape(rng, 2)
-    inner = Builder()
-    state, row = (inner.input(name, Type(shape=of[1:], element=element)) for name in ("state", "row"))
-    total: Value = inner.emit("add", [state, row])
-    body = inner.network("body", {"next": total, "seen": total}, {"next": "state"})
-    return Case(
-        operands=[operand(of[1:], element), operand(of, element)],
-        attributes={"body": body, "sequences": 1, "reverse": chance(rng)},
     )
 
 
@@ -579,25 +335,5 @@ CASES: dict[str, Callable[[Generator], Case]] = {
     "max_pool2d_switches": _max_pool,
     "average_pool2d": _average_pool,
     "max_unpool2d": _unpool,
-    "transpose": _transpose,
-    "concatenate": _concatenate,
-    "slice": _slice,
-    "pad": _pad,
-    "expand": _expand,
-    "tile": _tile,
-    "gather": _gather,
-    "gather_elements": _gather_elements,
-    "gather_nd": _gather_nd,
-    "scatter_elements": _scatter_elements,
-    "scatter_nd": _scatter_nd,
-    "resize": _resize,
-    "uniform": _uniform,
-    "cast": _cast,
-    "quantise": _quantise,
-    "dequantise": _dequantise,
-    "lookup": _lookup,
-    "piecewise_linear": _piecewise,
-    "flatten": _view(lambda of: {"start": len(of) - 1}),
-    "reshape": _view(lambda of: {"shape": (-1, of[-1])}),
-    "scan": _scan,
+    **case_moves.CASES,
 }  # fmt: skip

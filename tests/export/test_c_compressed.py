@@ -13,8 +13,8 @@ from lamina.ir import Network, Type
 from lamina.ir.build import Builder
 from lamina.ir.network import Array
 from lamina.ir.types import Element, Float, Integer
+from tests.export.case_parts import ASYMMETRIC, EIGHT, SIXTEEN, UNEVEN, pick, shape
 from tests.export.compiled import STRICT, Library
-from tests.export.operator_cases import ASYMMETRIC, EIGHT, SIXTEEN, UNEVEN, pick, shape
 
 WEIGHT = Integer(bits=8, scale=(2.0**-7,))
 KINDS: list[tuple[Element, Element, Element, dict[str, Any]]] = [  # input, weight, result, attributes

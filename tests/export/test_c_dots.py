@@ -10,8 +10,8 @@ from numpy.random import Generator
 from lamina.ir import Network, Type
 from lamina.ir.build import Builder
 from lamina.ir.types import Integer
+from tests.export.case_parts import ASYMMETRIC, EIGHT, UNEVEN, fixed, operand, pick, shape
 from tests.export.compiled import STRICT, Library
-from tests.export.operator_cases import ASYMMETRIC, EIGHT, UNEVEN, fixed, operand, pick, shape
 
 WEIGHT = Integer(bits=8, scale=(2.0**-7,))
 
