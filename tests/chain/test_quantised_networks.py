@@ -4,13 +4,15 @@ The links are those of the random graphs. Recurrent nets with their states, one 
 operator (no softmax: it stays float, and floats need not agree to the bit); LeNet-5 on digits, whose accuracy stays.
 """
 
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import lamina
-from lamina.ir import Network
+from lamina.ir import Float, Integer, Network, Type
+from lamina.ir.build import Builder, Value
 from lamina.ir.quantise import METHODS, quantise
 from lamina.lowering import lower
 from lamina.training import FitConfig, fit
@@ -55,7 +57,7 @@ def test_links_agree(setting: str, form: str, tmp_path: Path) -> None:
     made = []
     for network in NETWORKS.values():
         integer, _ = quantise(network, inputs(network, 2), scales=form, **SETTINGS[setting])
-        made.append(Made(integer, {}, tuple(inputs(network, 3))))
+        made.append(Made(integer, Counter(), tuple(inputs(network, 3))))
     wanted = [interpreted(m) for m in made]
     for name, link in LINKS.items():
         differ = {}
@@ -67,6 +69,30 @@ def test_links_agree(setting: str, form: str, tmp_path: Path) -> None:
         print(name, setting, form, differ)
         if form == "power_of_two" or name == "c":
             assert not any(differ.values()), f"{name}: {differ}"
+
+
+def test_products_in_a_body_do_not_saturate(tmp_path: Path) -> None:
+    """u8 times s8 in pairs of 16 bits: how ONNX Runtime adds on CPUs with AVX2 and without VNNI, unless it is told."""
+    pytest.importorskip("onnxruntime")
+    b = Builder()
+    x = b.input("x", Type(shape=(3, 2, 8)))
+    kinds = [Integer(bits=8, signed=False, scale=(2.0**-e,)) for e in (6, 2)]
+    w = b.constant("w", np.full((6, 8), 127), Type(shape=(6, 8), element=Integer(bits=8, scale=(2.0**-7,))))
+    state = b.constant("state", np.zeros((2, 6)), Type(shape=(2, 6), element=kinds[1]))
+
+    def cell(i: Builder, states: list[Value], slices: list[Value]) -> tuple[list[Value], list[Value]]:
+        y = i.emit("linear", [slices[0], w], element=kinds[1])
+        return [i.emit("maximum", [y, states[0]])], [y]
+
+    _, (y,) = b.scan("scan", cell, states=[state], sequences=[b.emit("quantise", [x], element=kinds[0])])
+    network = b.network("body", {"y": b.emit("dequantise", [y], element=Float())})
+    made = Made(network, Counter(), ({"x": np.full((3, 2, 8), 3.9, np.float32)},))
+    (want,) = interpreted(made)
+    assert want["y"].min() > 30
+    for link in LINKS.values():
+        (found,) = link([made], tmp_path)
+        assert not isinstance(found, str)
+        assert differing(found[0], want)[0] == 0
 
 
 @pytest.fixture(scope="module")
