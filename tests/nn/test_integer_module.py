@@ -4,12 +4,14 @@ from collections import Counter
 
 import numpy as np
 import pytest
+import torch
 
 from lamina.core.errors import BadInput
 from lamina.core.seeds import numpy_generator
-from lamina.ir import Float, Network
+from lamina.ir import Float, Integer, Network, integers
 from lamina.ir.interpreter import trace
 from lamina.nn.network import NetworkModule, integer_module
+from lamina.nn.network_rules import _exact
 from tests.export.operator_cases import CASES, network
 from tests.networks import fixed_network, float_network, integer_network, random_inputs, tie_rich_network
 from tests.rounding import round_half_away_from_zero
@@ -76,6 +78,20 @@ def test_ties() -> None:
             round_half_away_from_zero(patch)
             with pytest.raises(AssertionError):
                 equal_integers(made, inputs)
+
+
+def test_sums_beyond_float64_are_rounded_as_the_definition_rounds_them() -> None:
+    """On int64, where float64 would lose bits; a third of the sums are exact ties."""
+    rng = np.random.default_rng(0)
+    sums = rng.integers(-(2**60), 2**60, 3000) | 1
+    sums[::3] = (sums[::3] >> 12 << 12) + 2**11
+    x, w, y = Integer(bits=32, scale=(2.0**-9,)), Integer(scale=(2.0**-3,)), Integer(bits=63, scale=(1.0,))
+    for rounding in ("power_of_two", "truncate"):
+        wanted = integers.requantise(sums, x, w, y, rounding)
+        assert np.array_equal(_exact.requantise(torch.from_numpy(sums), x, w, y, rounding).numpy(), wanted)
+        wanted = integers.rescale(sums, x, y, rounding, divisor=8)
+        found = _exact.rescale(torch.from_numpy(sums), x, y, rounding, most=2**60, divisor=8)
+        assert np.array_equal(found.numpy(), wanted)
 
 
 def test_any_batch() -> None:
