@@ -101,9 +101,9 @@ class Graph:
         return high if self.chance(0.4) else int(self.rng.integers(low, high + 1))
 
     def scale(self, about: float) -> float:
-        """A scale near `about`: a power of two, or any float32."""
+        """A scale near `about`: a power of two, or any float32 (some are powers of two, so that halves are met)."""
         about = max(about, 2.0**-24)
-        if self.form == "power_of_two":
+        if self.form == "power_of_two" or self.chance(0.3):
             mantissa, exponent = frexp(about)
             return ldexp(1.0, exponent - (mantissa < 0.7))
         return float(np.float32(about * self.rng.uniform(0.8, 1.25)))
