@@ -19,6 +19,7 @@ from lamina.ir.check import completed, site
 from lamina.ir.interpreter import meaning
 from lamina.ir.network import Array
 from lamina.ir.operators import TABLE
+from lamina.ir.operators.multiply import bias_scale
 from lamina.ir.types import BOOL, INDEX, Integer, Type
 
 MOST = 2048  # numbers of one value
@@ -136,8 +137,6 @@ class Graph:
 
     def bias(self, x: Value, w: Value, k: int) -> Value:
         """int32 at the scale of the sums, of about their size."""
-        from lamina.ir.operators.multiply import bias_scale
-
         bits = 32 if self.builder.outside is None else 31  # in a body sums are proved by types alone
         element = Integer(bits=bits, scale=bias_scale(_stored(x), _stored(w)), axis=_stored(w).axis and 0)
         reach = min(_stored(x).high * _stored(w).high * 2, 2**26)

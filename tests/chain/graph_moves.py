@@ -6,7 +6,9 @@ from math import prod
 import numpy as np
 
 from lamina.ir.build import Builder, Value
-from lamina.ir.types import BOOL, INDEX
+from lamina.ir.check import site
+from lamina.ir.interpreter import meaning
+from lamina.ir.types import BOOL, INDEX, Integer
 from tests.chain.graph_builder import MOST, Graph
 from tests.chain.graph_steps import STEPS, element, places, step, windows
 
@@ -18,7 +20,7 @@ def partner(g: Graph, x: Value) -> Value:
         y = g.pick(*others)
         if y.type.element == x.type.element:
             return y
-        one = g.constant("one", np.ones(()), element(x).__class__(bits=2))
+        one = g.constant("one", np.ones(()), Integer(bits=2))
         made: Value = g.apply("multiply", [y, one], like=element(x))
         return made
     if g.chance(0.5) and x.shape:
@@ -321,9 +323,6 @@ def scan(g: Graph) -> bool:
 
 
 def _sampled(g: Graph, outputs: object, inputs: list[Value], made: list[Value]) -> None:
-    from lamina.ir.check import site
-    from lamina.ir.interpreter import meaning
-
     operation = g.builder.operations[-1]
     constants = g.builder.constants
     types = {n: c.type for n, c in constants.items()} | {v.name: v.type for v in (*inputs, *made)}

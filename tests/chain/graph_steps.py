@@ -5,12 +5,12 @@ A step returns whether it could be done: a convolution needs an image. `STEPS` i
 
 from collections.abc import Callable
 from math import prod
-from typing import Any
 
 import numpy as np
 
+from lamina.ir import integers
 from lamina.ir.build import Value
-from lamina.ir.types import INDEX, Integer
+from lamina.ir.types import INDEX, Float, Integer
 from tests.chain.graph_builder import MOST, Graph
 
 Step = Callable[[Graph], bool]
@@ -231,21 +231,13 @@ def dequantise(g: Graph) -> bool:
     x = g.of()
     if x is None:
         return False
-    real = g.builder.emit("dequantise", [x], element=_float())
+    real = g.builder.emit("dequantise", [x], element=Float())
     kind = g.fitting(g.real(x))
     made = g.builder.emit("quantise", [real], element=kind)
-    from lamina.ir import integers
-
     g.enter(made, integers.quantise(g.real(x).astype(np.float32), kind).astype(kind.storage))
     g.read.add(x.name)
     g.used.update(("dequantise", "quantise"))
     return True
-
-
-def _float() -> Any:
-    from lamina.ir.types import Float
-
-    return Float()
 
 
 def places(g: Graph, shape: tuple[int, ...], size: int) -> Value:

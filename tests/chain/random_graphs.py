@@ -48,9 +48,9 @@ def graph(seed: int, *, form: str = "power_of_two", bits: tuple[int, int] = (2, 
     for value in g.values:
         if value.name in g.read and not g.chance(0.1):
             continue
-        real = value.type.element in (BOOL, INDEX)
+        plain = value.type.element in (BOOL, INDEX)
         name = f"y{len(outputs)}"
-        outputs[name] = value if real else g.builder.emit("dequantise", [value], element=Float(), name=f"{name}.real")
+        outputs[name] = value if plain else g.builder.emit("dequantise", [value], element=Float(), name=f"{name}.real")
     network = g.builder.network(f"graph{seed}", outputs)
     return Made(network, g.used, tuple(random_inputs(network, rng) for _ in range(2)))
 
