@@ -56,8 +56,8 @@ def graph(seed: int, *, form: str = "power_of_two", bits: tuple[int, int] = (2, 
 
 
 def differing(found: dict[str, Array], wanted: dict[str, Array]) -> tuple[int, int]:
-    """How many numbers differ, of how many."""
-    return (
-        sum(int((found[name].reshape(want.shape) != want).sum()) for name, want in wanted.items()),
-        sum(int(np.size(want)) for want in wanted.values()),
-    )
+    """How many numbers differ, of how many; raises where a shape does."""
+    for name, want in wanted.items():
+        assert found[name].shape == want.shape, f"{name} is {found[name].shape}, {want.shape} is wanted"
+    count = sum(int(np.size(want)) for want in wanted.values())
+    return sum(int((found[name] != want).sum()) for name, want in wanted.items()), count
