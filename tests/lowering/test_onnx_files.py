@@ -4,16 +4,22 @@ Voice-activity nets, recognisers, detectors and taggers, by torch 1.9 to 2.14, t
 quantiser, opsets 11 to 18, with open dimensions; LSTM, GRU and loops among them.
 """
 
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
 import numpy as np
 import onnx
 import pytest
 
-from lamina.export import session
+from lamina.export import c, c_source, session
+from lamina.ir import Network
 from lamina.ir.build import legal
+from lamina.ir.network import Array
 from lamina.ir.types import Float
 from lamina.lowering.onnx_reader import read
 from tests.lowering import onnx_files
 from tests.lowering.onnx_files import FILES, LARGE, File
+from tests.requirements import need
 
 SMALLEST = 1e-2  # outputs that are all smaller are compared with this: onnxruntime's sigmoid is coarse near 0
 RECURRENT = ("text recogniser with LSTM", "voice activity, 16 kHz", "vowels of Hebrew, loops", "vowels of Arabic, GRU")
@@ -27,7 +33,8 @@ def numbers(file: File, name: str, shape: tuple[int, ...], kind: str) -> np.ndar
     return (0.5 * rng.standard_normal(shape)).astype(np.float32)
 
 
-def check(file: File) -> None:
+def check(file: File, compute: Callable[[Network, dict[str, Array]], Mapping[str, Array]]) -> None:
+    """What `compute` makes of the file is what onnxruntime does."""
     path = onnx_files.path(file)
     network = read(path, shapes=file.shapes, values=file.values)
     opened = session(path)
@@ -37,7 +44,7 @@ def check(file: File) -> None:
     closed = {n: np.asarray(v, kinds[n]) for n, v in file.values.items()}
     names = [o.name for o in opened.get_outputs()]
     wanted = opened.run(names, {**{originals[n]: v for n, v in given.items()}, **closed})
-    got = network.run(given)
+    got = compute(network, given)
     for name, right in zip(names, wanted, strict=True):
         ours = got[legal(name)]
         assert ours.shape == right.shape
@@ -47,13 +54,25 @@ def check(file: File) -> None:
 
 @pytest.mark.parametrize("name", FILES)
 def test_a_file_that_others_made(name: str) -> None:
-    check(FILES[name])
+    check(FILES[name], Network.run)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", LARGE)
 def test_a_large_file_that_others_made(name: str) -> None:
-    check(LARGE[name])
+    check(LARGE[name], Network.run)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [*FILES, *LARGE])
+def test_its_c_computes_the_same(name: str, tmp_path: Path) -> None:
+    def compute(network: Network, given: dict[str, Array]) -> dict[str, Array]:
+        c(network, tmp_path)
+        found = c_source.run(tmp_path, given)
+        return {output: found[value] for output, value in network.outputs.items()}
+
+    need("gcc")
+    check({**FILES, **LARGE}[name], compute)
 
 
 def test_the_files_have_different_origins() -> None:
