@@ -204,3 +204,19 @@ def test_a_drawing_has_one_box_for_a_scan(layer: Any) -> None:
     assert f"{T} steps of {len(network.operations[0].attributes['body'].operations)} operations" in text
     assert text.count('marker-end="url(#tip)"') == 3 + 3  # x, h, c in; y, h_n, c_n out
     ElementTree.fromstring(text)
+
+
+def test_a_table_that_a_body_reads_is_no_weight() -> None:
+    b = Builder()
+    x = b.input("x", Type(shape=(T, 1), element=Integer()))
+    s = b.input("s", Type(shape=(1,), element=Integer()))
+    table = b.constant("table", np.arange(256) % 100, Type(shape=(256,), element=Integer()))
+    weight = b.constant("weight", np.array([1]), Type(shape=(1,), element=Integer()))
+
+    def cell(i: Builder, states: list[Value], slices: list[Value]) -> tuple[list[Value], list[Value]]:
+        return [i.emit("lookup", [i.emit("maximum", [slices[0], weight]), table])], []
+
+    (end,), _ = b.scan("seen", cell, states=[s], sequences=[x])
+    network = b.network("n", {"y": end})
+    assert network.weights == ["weight"]
+    assert set(network.constants) == {"weight", "table"}

@@ -6,7 +6,16 @@ Members are loaded when they are asked for, so that `lamina.compression.packed` 
 import importlib
 from typing import Any
 
-_MEMBERS = ("deep_compression", "huffman", "packed", "prune", "quantise", "relative_index", "share_weights")
+_MEMBERS = (
+    "deep_compression",
+    "huffman",
+    "packed",
+    "prune",
+    "quantise",
+    "quantise_aware",
+    "relative_index",
+    "share_weights",
+)
 
 __all__ = [*_MEMBERS]
 

@@ -92,15 +92,7 @@ class Network:
     def weights(self) -> list[str]:
         """The constants that count as parameters: all but tables, places, truth values, single numbers, the running
         statistics of batch normalisation, and the zeros that a scan starts from."""
-        others: set[str] = set()
-        for operation in self.operations:
-            if operation.operator in TABLES:
-                others.update(operation.inputs[1:])
-            if operation.operator == "batch_norm":
-                others.update(operation.inputs[3:])
-            if isinstance(body := operation.attributes.get("body"), Network):
-                initial = [n for n in operation.inputs[: len(body.carry)] if n in self.constants]
-                others.update(n for n in initial if (data := self.constants[n].data) is None or not data.any())
+        others = _no_weights(self)
         return [
             name
             for name, c in self.constants.items()
@@ -148,6 +140,22 @@ class Network:
     def replaced(self, **changes: Any) -> "Network":
         """A copy with fields replaced, checked again."""
         return replace(self, **changes)
+
+
+def _no_weights(network: Network) -> set[str]:
+    """Values whose place in an operation, in a body too, is not that of a weight."""
+    found: set[str] = set()
+    for operation in network.operations:
+        if operation.operator in TABLES:
+            found.update(operation.inputs[1:])
+        if operation.operator == "batch_norm":
+            found.update(operation.inputs[3:])
+        if isinstance(body := operation.attributes.get("body"), Network):
+            inside = _no_weights(body)
+            found.update(n for own, n in zip(body.inputs, operation.inputs, strict=True) if own in inside)
+            initial = [n for n in operation.inputs[: len(body.carry)] if n in network.constants]
+            found.update(n for n in initial if (data := network.constants[n].data) is None or not data.any())
+    return found
 
 
 def constant(data: Array, type_: Type | None = None) -> Constant:
