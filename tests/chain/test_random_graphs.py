@@ -18,7 +18,7 @@ from tests.chain.random_graphs import OPERATORS, Made, differing, graph
 LEAST = 20  # graphs of the long run that each operator is in
 BATCH = 50  # graphs compiled together
 MANY = 2000  # graphs of the long run that every link computes
-MOST = 4000
+MOST = 4000  # seeds that are tried
 
 
 def graphs(form: str, seeds: range) -> list[Made]:

@@ -1,7 +1,7 @@
 """Numbers moved, chosen by place, or given another type, to ONNX: each has one form for every element type.
 
 A padding's fill is a stored number. Assignments of truth values go through int32, which runtimes can scatter; the
-nearest of numbers that they cannot resize is two Gathers.
+nearest of numbers that they cannot resize, or at places that their float32 misses, is two Gathers.
 """
 
 import numpy as np
@@ -9,8 +9,9 @@ import numpy as np
 from lamina.core.errors import Unsupported
 from lamina.export._onnx_graph import stored_type
 from lamina.export._onnx_write import Task, Write, plain
+from lamina.ir.operators._table import Attributes
 from lamina.ir.operators.move import fill
-from lamina.ir.operators.resize import taps
+from lamina.ir.operators.resize import source, taps
 from lamina.ir.types import BOOL
 
 
@@ -62,9 +63,29 @@ def _scatter(operator: str, *attributes: str) -> Write:
     return scatter
 
 
+def _clear(size: int, a: Attributes, axis: int) -> bool:
+    """Whether float32 places, as runtimes compute them, are exact or far from where the nearest number changes."""
+    wanted, scale = a["size"][axis], a["scale"][axis]
+    ratio = np.float32(scale or wanted / size)
+    edge = 0.0 if a["nearest"] in ("floor", "ceil") else 0.5
+    for i in range(wanted):
+        place = source(i, size, wanted, a["coordinates"], scale)
+        if a["coordinates"] == "align_corners":
+            short = np.float32(i * (size - 1)) / np.float32(max(wanted - 1, 1))
+        elif a["coordinates"] == "asymmetric":
+            short = np.float32(i) / ratio
+        else:
+            short = (np.float32(i) + np.float32(0.5)) / ratio - np.float32(0.5)
+        if abs((place + edge + 0.5) % 1 - 0.5) < 1e-4 and float(short) != place:
+            return False
+    return True
+
+
 def _resize(task: Task) -> None:
     a, graph, shape = task.attributes, task.graph, task.site.inputs[0].shape
-    if a["mode"] == "nearest" and task.dtype not in (np.float32, np.int8, np.uint8):
+    if a["mode"] == "nearest" and not (
+        task.dtype in (np.float32, np.int8, np.uint8) and all(_clear(shape[2 + axis], a, axis) for axis in (0, 1))
+    ):
         rows, columns = (taps(shape[2 + axis], a["size"][axis], a, axis)[0][:, 0].tolist() for axis in (0, 1))
         tall = task.node("Gather", task.inputs[0], graph.places(f"{task.to}:rows", rows), part="tall", axis=2)
         task.node("Gather", tall, graph.places(f"{task.to}:columns", columns), axis=3)
