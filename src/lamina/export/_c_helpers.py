@@ -49,8 +49,15 @@ typedef int32_t ${p}_ints __attribute__((vector_size(${p}_LANES * 4)));
 typedef int32_t ${p}_ints;
 #endif
 """,
+    # GCC 12 turns the conversion below into single bytes; the instruction takes a quarter of the time
     "load_ints": """
-#if ${p}_LANES > 1
+#if ${p}_LANES == 8 && defined(__AVX2__)
+#include <immintrin.h>
+static inline ${p}_ints ${p}_load_ints(const int8_t *p)
+{
+    return (${p}_ints)_mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i *)(const void *)p));
+}
+#elif ${p}_LANES > 1
 typedef int8_t ${p}_bytes __attribute__((vector_size(${p}_LANES)));
 static inline ${p}_ints ${p}_load_ints(const int8_t *p)
 {
