@@ -15,6 +15,7 @@ from lamina.export.onnx_session import session
 from lamina.ir.interpreter import trace
 from lamina.ir.network import Array, Network
 from lamina.ir.types import Float
+from lamina.nn.network import NetworkModule
 from tests.chain.random_graphs import Made
 from tests.export.compiled import Library
 from tests.requirements import need
@@ -25,6 +26,16 @@ Link = Callable[[Sequence[Made], Path], list[Results]]
 
 def interpreted(made: Made) -> list[dict[str, Array]]:
     return [made.network.run(inputs) for inputs in made.inputs]
+
+
+def torched(graphs: Sequence[Made], folder: Path) -> list[Results]:
+    """The network as a torch module, whose integers are whole numbers in float64."""
+    found: list[Results] = []
+    for made in graphs:
+        module, ends = NetworkModule(made.network), made.network.outputs
+        values = [module.trace(inputs) for inputs in made.inputs]
+        found.append([{name: one[value] for name, value in ends.items()} for one in values])
+    return found
 
 
 def compiled(graphs: Sequence[Made], folder: Path) -> list[Results]:
@@ -73,4 +84,4 @@ def onnxruntime(graphs: Sequence[Made], folder: Path) -> list[Results]:
     return found
 
 
-LINKS: dict[str, Link] = {"c": compiled, "onnxruntime": onnxruntime}
+LINKS: dict[str, Link] = {"torch": torched, "c": compiled, "onnxruntime": onnxruntime}

@@ -87,7 +87,8 @@ def holds(form: str, counts: Counts) -> None:
     print(counts)
     assert counts.compared["c"] > 0
     assert counts.compared["onnxruntime"] > 0
-    assert counts.differing["c"] == 0, str(counts)
+    assert counts.compared["torch"] > 0
+    assert counts.differing["c"] == counts.differing["torch"] == 0, str(counts)
     if form == "power_of_two":
         assert not any(counts.differing.values()), str(counts)
 
