@@ -109,7 +109,10 @@ def test_without_sequences_it_counts() -> None:
         return [i.emit("add", [states[0], one])], [states[0]]
 
     (end,), (seen,) = b.scan("count", cell, states=[start], steps=7)
-    found = b.network("count", {"end": end, "seen": seen}).run({"start": np.array([3])})
+    network = b.network("count", {"end": end, "seen": seen})
+    (again,) = parse(print_file([network]))  # where `sequences` is left out
+    assert "7 steps of 1 operation" in drawing.svg(again)
+    found = again.run({"start": np.array([3])})
     assert found["end"].tolist() == [10]
     assert found["seen"][:, 0].tolist() == [3, 4, 5, 6, 7, 8, 9]
 

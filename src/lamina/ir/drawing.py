@@ -13,6 +13,7 @@ import re
 from dataclasses import dataclass
 from html import escape
 
+from lamina.ir.check import site
 from lamina.ir.layout import Layout, Node, box, lay_out
 from lamina.ir.network import Network, Operation
 from lamina.ir.operators import (
@@ -185,7 +186,8 @@ def _settings(network: Network, operation: Operation) -> str:
         kernel = network.types[operation.inputs[1]].shape[2:]
     words = [f"{_pair(kernel)} window"] if isinstance(kernel, tuple) else []
     if isinstance(body := given.pop("body", None), Network):
-        steps = loop.trip_count([network.types[name].shape for name in operation.inputs], operation.attributes)
+        where = site(operation, network.types)
+        steps = loop.trip_count([t.shape for t in where.inputs], where.attributes)
         words.append(f"{_count(steps, 'step')} of {_count(len(body.operations), 'operation')}")
         given = {name: value for name, value in given.items() if name == "reverse"}
     for name, usual in (("stride", (1, 1)), ("padding", (0, 0, 0, 0)), ("dilation", (1, 1)), ("groups", 1)):
