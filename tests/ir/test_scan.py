@@ -13,7 +13,7 @@ from lamina.hw import cost as hw_cost
 from lamina.hw import registry, table
 from lamina.ir import Integer, Network, Type, drawing
 from lamina.ir.build import Builder, Value, element_of, legal
-from lamina.ir.store import load, save
+from lamina.ir.store import load, save, tensors
 from lamina.ir.text import parse, print_file
 from lamina.ir.types import BOOL, INDEX
 
@@ -110,7 +110,7 @@ def test_without_sequences_it_counts() -> None:
 
     (end,), (seen,) = b.scan("count", cell, states=[start], steps=7)
     network = b.network("count", {"end": end, "seen": seen})
-    (again,) = parse(print_file([network]))  # where `sequences` is left out
+    (again,) = parse(print_file([network]), tensors([network]))  # where `sequences` is left out
     assert "7 steps of 1 operation" in drawing.svg(again)
     found = again.run({"start": np.array([3])})
     assert found["end"].tolist() == [10]
