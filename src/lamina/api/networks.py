@@ -42,13 +42,16 @@ def lower(
 
         network = lower_module(source, input_shape=input_shape, inputs=inputs, name=name)
     if out is not None:
-        from lamina.ir import store
-
-        path = Path(out)
-        if path.suffix != ".lamina":
-            raise BadInput(f"--out {path}: the file's name ends in .lamina")
-        store.save([network], path)
+        _save(network, Path(out))
     return network
+
+
+def _save(network: Network, path: Path) -> None:
+    from lamina.ir import store
+
+    if path.suffix != ".lamina":
+        raise BadInput(f"--out {path}: the file's name ends in .lamina")
+    store.save([network], path)
 
 
 def cost(
@@ -135,7 +138,6 @@ def quantise_network(
     Without data whose examples fit, `calibration` inputs are drawn, and the ranges are those of the draw. A network is
     written to `out` (.lamina).
     """
-    from lamina.ir import store
     from lamina.ir.quantise import quantise
 
     network = sources.network(source, shapes=shapes, values=values)
@@ -143,15 +145,13 @@ def quantise_network(
         say("no data set was named: ranges are those of inputs drawn at random, which real inputs may leave")
         inputs = [drawn(network, seed) for seed in range(calibration)]
     else:
-        chosen = data_set("digits" if data is None else data) if data is None or isinstance(data, str) else data
+        named = "digits" if data is None else data
+        chosen = data_set(named) if isinstance(named, str) else named
         given, _ = examples(network, chosen, calibration, split="train")
         inputs = [{name: array[i : i + 1] for name, array in given.items()} for i in range(calibration)]
     integer, report = quantise(network, inputs, **settings)
     if out is not None:
-        path = Path(out)
-        if path.suffix != ".lamina":
-            raise BadInput(f"--out {path}: the file's name ends in .lamina")
-        store.save([integer], path)
+        _save(integer, Path(out))
     return integer, report
 
 

@@ -13,6 +13,7 @@ open (input name to shape), `values` turns an input into a constant. Each reader
 file is costed without torch.
 """
 
+import importlib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -100,25 +101,14 @@ def _onnx(path: Path, shapes: Shapes, values: Values) -> list[Network]:
     return [onnx_reader.read(path, shapes={n: tuple(s) for n, s in shapes.items()}, values=values)]
 
 
-def _caffe(path: Path, shapes: Shapes, values: Values) -> list[Network]:
-    from lamina.lowering import caffe_reader
+def _shaped(reader: str) -> Reader:
+    """`read(path, shapes=...)` of `lamina.lowering.READER`, whose files hold one network and no input to close."""
 
-    _closed(path, {}, values)
-    return [caffe_reader.read(path, shapes=shapes)]
+    def read(path: Path, shapes: Shapes, values: Values) -> list[Network]:
+        _closed(path, {}, values)
+        return [importlib.import_module(f"lamina.lowering.{reader}").read(path, shapes=shapes)]
 
-
-def _keras(path: Path, shapes: Shapes, values: Values) -> list[Network]:
-    from lamina.lowering import keras_reader
-
-    _closed(path, {}, values)
-    return [keras_reader.read(path, shapes=shapes)]
-
-
-def _torch7(path: Path, shapes: Shapes, values: Values) -> list[Network]:
-    from lamina.lowering import torch7_reader
-
-    _closed(path, {}, values)
-    return [torch7_reader.read(path, shapes=shapes)]
+    return read
 
 
 def _pt2(path: Path, shapes: Shapes, values: Values) -> list[Network]:
@@ -133,9 +123,9 @@ READERS: dict[str, Reader] = {
     ".lmn": _packed,
     ".csv": _scalesim,
     ".onnx": _onnx,
-    ".keras": _keras,
-    ".prototxt": _caffe,
-    ".t7": _torch7,
+    ".keras": _shaped("keras_reader"),
+    ".prototxt": _shaped("caffe_reader"),
+    ".t7": _shaped("torch7_reader"),
     ".pt2": _pt2,
 }
 

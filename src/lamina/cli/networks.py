@@ -13,9 +13,7 @@ Source = Annotated[
     str,
     typer.Argument(help="A run folder, FILE.lamina, .lmn, .onnx, .prototxt, ..., or a model's name.", metavar="SOURCE"),
 ]
-Machines = Annotated[
-    str, typer.Option("--on", help="Names or .toml files, fields after a colon.", metavar="MACHINE[,MACHINE]")
-]
+ON = typer.Option("--on", help="Names or .toml files, fields after a colon.", metavar="MACHINE[,MACHINE]")
 Data = Annotated[str, typer.Option("--data", help="Data set; see lamina list data.", metavar="NAME")]
 
 
@@ -31,10 +29,7 @@ def lower(
 
 def cost(
     source: Source,
-    on: Annotated[
-        str | None,
-        typer.Option("--on", help="Names or .toml files, fields after a colon.", metavar="MACHINE[,MACHINE]"),
-    ] = None,
+    on: Annotated[str | None, ON] = None,
     batch: Annotated[int | None, typer.Option("--batch", help="Examples at once; the source's own.", min=1)] = None,
     bits: Annotated[int | None, typer.Option("--bits", help="Word length where the network has none; 8.")] = None,
     allow_partial: Annotated[
@@ -51,7 +46,7 @@ def cost(
 
 def emulate(
     source: Source,
-    on: Machines = "systolic",
+    on: Annotated[str, ON] = "systolic",
     data: Data = "digits",
     limit: Annotated[int, typer.Option("--limit", help="Test examples to run.", min=1)] = 1000,
 ) -> Any:

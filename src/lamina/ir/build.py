@@ -95,11 +95,11 @@ class Builder:
         """
         entry = operator(operator_name)
         given = {key: _plain(value, entry.attributes.get(key)) for key, value in attributes.items()}
-        types = types_of(entry, [v.type for v in inputs], completed(entry, given))
+        found = types_of(entry, [v.type for v in inputs], completed(entry, given))
+        types = found if isinstance(found, list) else [found]
         if element is not None:
             elements = [element] * len(types) if isinstance(element, Element) else element
-            types = tuple(Type(shape=t.shape, element=e) for t, e in zip(types, elements, strict=True))
-        several = isinstance(entry.shape([v.type.shape for v in inputs], completed(entry, given)), list)
+            types = [Type(shape=t.shape, element=e) for t, e in zip(types, elements, strict=True)]
         name = name or operator_name
         most = COPYING.get(operator_name, MOST_FOLDED)
         if all(v.data is not None for v in inputs) and sum(t.size for t in types) <= most:
@@ -110,7 +110,7 @@ class Builder:
             outputs = dict(zip(names, types, strict=True))
             self.operations.append(Operation(operator=operator_name, inputs=used, outputs=outputs, attributes=given))
             made = [self._made(Value(n, t)) for n, t in outputs.items()]
-        return made if several else made[0]
+        return made if isinstance(found, list) else made[0]
 
     def _folded(
         self, entry: Operator, inputs: Sequence[Value], types: Sequence[Type], given: Mapping[str, Any], name: str

@@ -71,12 +71,18 @@ def shapes_of(entry: Operator, shapes: Sequence[Shape], attributes: Attributes) 
     return tuple(found) if isinstance(found, list) else (found,)
 
 
-def types_of(entry: Operator, inputs: Sequence[Type], attributes: Attributes) -> tuple[Type, ...]:
-    """The types of all results that a builder assumes; raises `BadInput` where the shapes do not fit."""
-    shapes = shapes_of(entry, [t.shape for t in inputs], attributes)
+def types_of(entry: Operator, inputs: Sequence[Type], attributes: Attributes) -> Type | list[Type]:
+    """The type that a builder assumes, a list for an operator with several results.
+
+    Raises `BadInput` where the shapes do not fit.
+    """
+    shapes = entry.shape([t.shape for t in inputs], attributes)
     found = entry.element([t.element for t in inputs], attributes) if entry.element else inputs[0].element
+    if not isinstance(shapes, list):
+        assert not isinstance(found, list)
+        return Type(shape=shapes, element=found)
     elements = found if isinstance(found, list) else [found] * len(shapes)
-    return tuple(Type(shape=shape, element=element) for shape, element in zip(shapes, elements, strict=True))
+    return [Type(shape=shape, element=element) for shape, element in zip(shapes, elements, strict=True)]
 
 
 def is_integer(site: Site) -> bool:
