@@ -28,9 +28,9 @@ from typing import Any
 
 import numpy as np
 from _inference_networks import networks
+from _record import record
 
 import lamina.export
-from lamina.core import files
 from lamina.core.run_folder import versions
 from lamina.core.seeds import numpy_generator
 from lamina.hw import measure
@@ -183,13 +183,8 @@ def main(chosen: Sequence[str]) -> None:
             print(line(rows[-1]), flush=True)
     release = subprocess.run([compiler, "--version"], capture_output=True, text=True, check=True).stdout.splitlines()[0]
     processor = measure.processor()
-    word = "-".join("".join(c if c.isalnum() else " " for c in processor).split())
-    stem = ROOT / "benchmarks" / "results" / f"inference_{word}_{date.today().isoformat()}"
     value = {
-        "schema": 1,
         "subject": "exported C beside its peers, batch 1, one thread",
-        "processor": processor,
-        "date": date.today().isoformat(),
         "compiler": release,
         "flags": list(FLAGS),
         "load_average": os.getloadavg(),
@@ -197,15 +192,13 @@ def main(chosen: Sequence[str]) -> None:
         "versions": versions(),
         "rows": rows,
     }
-    files.write_json(stem.with_suffix(".json"), value)
     head = (
         f"{processor}, {release}, one thread, batch 1, {date.today().isoformat()}. A ratio is the peer's time over "
         "ours: above 1 the C is faster.\n\n"
         "| network | C, us | peers' time over ours | limit, us | our time over the limit |\n"
         "|---|---|---|---|---|\n"
     )
-    files.write(stem.with_suffix(".md"), (head + "".join(line(row) + "\n" for row in rows)).encode())
-    print(stem.with_suffix(".json"))
+    record("inference", value, head, [line(row) for row in rows])
 
 
 if __name__ == "__main__":

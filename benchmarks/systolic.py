@@ -12,18 +12,16 @@ equal; the ratio is SCALE-Sim's time over ours.
 
 import json
 import os
-import re
 import statistics
 import subprocess
 import sys
 import time
-from datetime import date
 from pathlib import Path
 from typing import Any
 
-from lamina.core import files
+from _record import record
+
 from lamina.core.run_folder import versions
-from lamina.hw import measure
 from lamina.hw.cost import settled, total
 from lamina.hw.families import systolic
 from lamina.lowering import scalesim
@@ -111,22 +109,15 @@ def line(row: dict[str, Any]) -> str:
 
 
 def write(rows: list[dict[str, Any]]) -> int:
-    processor = re.sub(r"[^A-Za-z0-9]+", "-", measure.processor()).strip("-")
-    stem = ROOT / "benchmarks" / "results" / f"systolic_{processor}_{date.today().isoformat()}"
     value = {
-        "schema": 1,
         "subject": "cost on a systolic array beside SCALE-Sim 3.0.0",
-        "processor": measure.processor(),
-        "date": date.today().isoformat(),
         "versions": {**versions(), "scalesim": "3.0.0"},
         "load_average": os.getloadavg()[1],  # both sides of a ratio meet it, seconds alone mean less where it is high
         "rows": rows,
     }
-    files.write_json(stem.with_suffix(".json"), value)
     titles = "| network | dataflow | cycles | beside SCALE-Sim's | SCALE-Sim 3.0.0 | Lamina | ratio |\n"
     head = titles + "|---|---|---|---|---|---|---|\n"
-    files.write(stem.with_suffix(".md"), (head + "".join(line(row) + "\n" for row in rows)).encode())
-    print(stem.with_suffix(".json"))
+    record("systolic", value, head, [line(row) for row in rows])
     held = all(row["cycles_equal"] and row["ratio"] >= 1000 for row in rows)
     return 0 if held else 1
 

@@ -22,9 +22,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from _record import record
 
 import lamina
-from lamina.core import files
 from lamina.core.run_folder import versions
 from lamina.core.seeds import numpy_generator
 from lamina.hw import measure
@@ -126,30 +126,21 @@ def line(row: dict[str, Any]) -> str:
 
 def write(rows: list[dict[str, Any]], threads: int, peers: dict[str, str]) -> int:
     processor = measure.processor()
-    name = "-".join("".join(c if c.isalnum() else " " for c in processor).split())
-    stem = ROOT / "benchmarks" / "results" / f"training_{name}_{threads}-thread_{date.today().isoformat()}"
     value = {
-        "schema": 1,
         "subject": "one epoch of LeNet-5 by fit, a plain loop, Lightning and Keras 3 (torch backend)",
-        "processor": processor,
         "threads": threads,
-        "date": date.today().isoformat(),
         "rounds": ROUNDS,
         "load_average": os.getloadavg(),
         "versions": {**versions(), **peers},
         "rows": rows,
     }
-    files.write_json(stem.with_suffix(".json"), value)
     head = (
         f"{processor}, {threads} thread{'s' * (threads > 1)}, {ROUNDS} rounds, {date.today().isoformat()}. Below 1, "
         "`fit` takes less time.\n\n"
         "| batch | trained by | images/s, median | images/s, best | time of fit over it | CPU time |\n"
         "|---|---|---|---|---|---|\n"
     )
-    text = head + "".join(line(row) + "\n" for row in rows)
-    files.write(stem.with_suffix(".md"), text.encode())
-    print(text)
-    print(stem.with_suffix(".json"))
+    print(record("training", value, head, [line(row) for row in rows], part=f"{threads}-thread"))
     plain = [row["fit_over_it"] for row in rows if row["contender"] == "plain"]
     return 0 if max(plain) <= LIMIT else 1
 
