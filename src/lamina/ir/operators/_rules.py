@@ -9,7 +9,7 @@ from math import prod
 
 from lamina.core.errors import BadInput, one_line
 from lamina.ir.operators._table import Attributes, Shape, Site
-from lamina.ir.types import INDEX, Element, Float, Integer
+from lamina.ir.types import BOOL, INDEX, Element, Float, Integer
 
 MOST = 2**40  # numbers of one value
 
@@ -59,6 +59,17 @@ def index(element: Element, what: str) -> None:
     """Raise unless `element` is that of places."""
     if element != INDEX:
         raise BadInput(f"{what} are {INDEX}, not {element}: cast them")
+
+
+def logical(site: Site) -> None:
+    """Raise unless all that meets is truth values."""
+    if any(t.element != BOOL for t in (*site.inputs, *site.outputs)):
+        raise BadInput(f"logic is about truth values ({BOOL})")
+
+
+def truth(elements: Sequence[Element], attributes: Attributes) -> Element:
+    """What a builder gives the answer to a question."""
+    return BOOL
 
 
 def plain(element: Element) -> bool:

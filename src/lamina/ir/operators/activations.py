@@ -20,6 +20,7 @@ from lamina.core.errors import BadInput, one_line
 from lamina.ir import integers as rules
 from lamina.ir.gradients import activations as slopes
 from lamina.ir.network import Array
+from lamina.ir.operators._rules import logical, truth
 from lamina.ir.operators._table import (
     Attributes,
     Operator,
@@ -31,7 +32,7 @@ from lamina.ir.operators._table import (
     stored,
 )
 from lamina.ir.operators.move import fill
-from lamina.ir.types import BOOL, Element, Float
+from lamina.ir.types import BOOL, Float
 
 _erf = np.vectorize(math.erf, otypes=[np.float64])
 
@@ -110,19 +111,9 @@ def _rescaled_elements(site: Site) -> None:
         rescalable(x, y, str(site.attributes["rounding"]))
 
 
-def _truth(elements: Sequence[Element], attributes: Attributes) -> Element:
-    return BOOL
-
-
 def _truth_elements(site: Site) -> None:
     if not isinstance(site.inputs[0].element, Float) or site.outputs[0].element != BOOL:
         raise BadInput("a question about a float is answered by a truth value")
-
-
-def _logical_elements(site: Site) -> None:
-    if site.inputs[0].element != BOOL:
-        raise BadInput(f"logic is about truth values ({BOOL}), not {site.inputs[0].element}")
-    same_element(site)
 
 
 def _unary(name: str, summary: str, function: Callable[[Array], Array], ops: int = 1, **more: Any) -> Operator:
@@ -149,7 +140,7 @@ def _question(name: str, summary: str, function: Callable[[Array], Array]) -> Op
         arity=(1, 1),
         shape=same_shape,
         moves=lambda arrays, site: function(arrays[0]),
-        element=_truth,
+        element=truth,
         elements=_truth_elements,
         nest=elementwise_nest,
     )
@@ -244,7 +235,7 @@ OPERATORS = (
         arity=(1, 1),
         shape=same_shape,
         moves=lambda arrays, site: 1 - arrays[0],
-        elements=_logical_elements,
+        elements=logical,
         nest=elementwise_nest,
     ),
 )

@@ -20,10 +20,11 @@ from lamina.core.errors import BadInput, one_line
 from lamina.ir import integers as rules
 from lamina.ir.gradients import elementwise as gradients
 from lamina.ir.network import Array
-from lamina.ir.operators._rules import bounded, one_scale, plain
+from lamina.ir.operators._rules import bounded, equal_elements, logical, one_scale, plain, truth
 from lamina.ir.operators._table import Attributes, Operator, Shape, Site, elementwise_nest, rescalable, stored
-from lamina.ir.types import BOOL, Element, Float
+from lamina.ir.types import BOOL, Float
 
+_same_elements = equal_elements(-2, -1)  # a condition comes before them
 _ROUNDING: dict[str, Any] = {"rounding": "power_of_two"}
 
 
@@ -75,14 +76,6 @@ def _plain_elements(site: Site) -> None:
         raise BadInput("this operator is defined on floats and on plain integers (scale 1): dequantise before it")
 
 
-def _same_elements(site: Site) -> None:
-    """All operands but a condition, and the result, are of one type."""
-    met = [t.element for t in (*site.inputs[-2:], *site.outputs)]
-    if len(set(met)) > 1:
-        raise BadInput(f"operands of different types meet: {', '.join(map(str, met))}")
-    one_scale(site)
-
-
 def _where_elements(site: Site) -> None:
     if site.inputs[0].element != BOOL:
         raise BadInput(f"the condition is {site.inputs[0].element}, truth values ({BOOL}) are needed")
@@ -94,11 +87,6 @@ def _compared_elements(site: Site) -> None:
     if a != b or site.outputs[0].element != BOOL:
         raise BadInput(f"{a} and {b} are compared into {site.outputs[0].element}: one type and {BOOL} are needed")
     one_scale(site)
-
-
-def _logical_elements(site: Site) -> None:
-    if any(t.element != BOOL for t in (*site.inputs, *site.outputs)):
-        raise BadInput(f"logic is about truth values ({BOOL})")
 
 
 def _sums(sign: int) -> Callable[[Sequence[Array], Site], Array]:
@@ -169,12 +157,8 @@ def _choice(name: str, summary: str, function: Callable[..., Any], **more: Any) 
     )
 
 
-def _truth(elements: Sequence[Element], attributes: Attributes) -> Element:
-    return BOOL
-
-
-_COMPARED: dict[str, Any] = {"element": _truth, "elements": _compared_elements}
-_LOGICAL: dict[str, Any] = {"elements": _logical_elements}
+_COMPARED: dict[str, Any] = {"element": truth, "elements": _compared_elements}
+_LOGICAL: dict[str, Any] = {"elements": logical}
 
 OPERATORS = (
     _two(

@@ -20,7 +20,7 @@ from lamina.core.errors import BadInput
 from lamina.ir import integers as rules
 from lamina.ir.gradients import reduce as gradients
 from lamina.ir.network import Array
-from lamina.ir.operators._rules import axis_of, equal_elements, first_and_index, plain
+from lamina.ir.operators._rules import axis_of, equal_elements, first_and_index, index, plain
 from lamina.ir.operators._table import Attributes, Operator, Shape, Site, rescalable, same_element, stored
 from lamina.ir.types import INDEX, Element, Fixed, Float
 
@@ -116,8 +116,7 @@ def _place(function: Callable[..., Array]) -> Callable[[Sequence[Array], Site], 
 
 
 def _place_elements(site: Site) -> None:
-    if site.outputs[0].element != INDEX:
-        raise BadInput(f"places are {INDEX}, not {site.outputs[0].element}")
+    index(site.outputs[0].element, "places")
 
 
 def _top_shape(shapes: Sequence[Shape], attributes: Attributes) -> list[Shape]:
@@ -139,8 +138,7 @@ def _top(arrays: Sequence[Array], site: Site) -> list[Array]:
 
 def _top_elements(site: Site) -> None:
     equal_elements()(site)
-    if site.outputs[1].element != INDEX:
-        raise BadInput(f"places are {INDEX}, not {site.outputs[1].element}")
+    index(site.outputs[1].element, "places")
 
 
 def _running_shape(shapes: Sequence[Shape], attributes: Attributes) -> Shape:
