@@ -5,6 +5,7 @@ format here, ten thousand in `make slow`; nothing but BadInput and Unsupported m
 """
 
 import tracemalloc
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -148,6 +149,18 @@ def fuzz(suffix: str, count: int, folder: Path, *, weighed: int = 1) -> tuple[in
         assert "\n" not in str(result) or isinstance(result, Network)
         read += isinstance(result, Network)
     return read, peak
+
+
+def test_a_compression_that_is_not_known_is_said_to_be(tmp_path: Path) -> None:
+    path = tmp_path / "model.keras"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("config.json", "{}")
+    data = bytearray(path.read_bytes())
+    for record, place in ((b"PK\x03\x04", 8), (b"PK\x01\x02", 10)):  # the method, in both headers of the member
+        data[data.index(record) + place] = 99
+    path.write_bytes(data)
+    with pytest.raises(Unsupported, match="compression"):
+        keras_reader.read(path)
 
 
 @pytest.mark.parametrize("suffix", GENERATORS)

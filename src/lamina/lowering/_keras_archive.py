@@ -76,10 +76,10 @@ def _damaged(what: str) -> Iterator[None]:
     """Whatever zipfile and zlib raise over a broken archive, as one error."""
     try:
         yield
+    except NotImplementedError as e:  # a RuntimeError too: asked for first
+        raise Unsupported(f"{what} cannot be read ({one_line(e, 100)})") from e
     except (OSError, ValueError, KeyError, RuntimeError, EOFError, zlib.error, zipfile.BadZipFile) as e:
         raise BadInput(f"{what} cannot be read ({one_line(e, 100)}): the file is damaged or no .keras file") from e
-    except NotImplementedError as e:
-        raise Unsupported(f"{what} cannot be read ({one_line(e, 100)})") from e
 
 
 def _member(archive: zipfile.ZipFile, name: str, limit: int) -> bytes:
