@@ -1,7 +1,6 @@
 """The table: INTERFACE section 2, coverage, marks, word lengths, what people read, and how fast it comes."""
 
 import json
-import time
 from math import isclose
 
 import numpy as np
@@ -12,6 +11,7 @@ from lamina.hw import registry, table
 from lamina.hw.families.roofline import Roofline
 from lamina.hw.machine import Machine
 from lamina.ir import Integer, Layer, Network, Operation, Type, constant
+from tests.counting import calls
 
 CPU = Machine(
     name="cpu",
@@ -196,12 +196,8 @@ def resnet18() -> list[Layer]:
     return [*layers, Layer(name="fc", operator="linear", k=1000, c=512)]
 
 
-def test_a_large_network_is_costed_on_all_machines_in_50_ms():
+def test_costing_a_large_network_takes_a_few_calls_a_layer():
+    """How long it takes is measured in benchmarks/machines.py."""
     layers = resnet18()
-    times = []
-    for _ in range(5):
-        start = time.perf_counter()
-        for machine in MACHINES:
-            table.on_machine(layers, machine).to_json()
-        times.append(time.perf_counter() - start)
-    assert min(times) < 0.05
+    for machine in MACHINES:
+        assert calls(lambda m=machine: table.on_machine(layers, m).to_json()) < 500 * len(layers)

@@ -5,7 +5,7 @@ dropped), so that the text stays well formed and the rules behind the grammar ar
 """
 
 import re
-import time
+import tracemalloc
 from collections.abc import Callable
 
 import numpy as np
@@ -19,10 +19,10 @@ from lamina.ir.network import Array
 from lamina.ir.operators import TABLE
 from lamina.ir.store import tensors
 from lamina.ir.text import parse, print_file
+from tests.counting import calls
 from tests.networks import fixed_network, float_network, integer_network, random_inputs, recurrent_network
 
 CASES = 12_000
-SLOWEST_S = 1.0  # one text of a few kilobytes takes about a millisecond
 
 
 def words(text: str) -> list[str]:
@@ -172,13 +172,11 @@ def test_only_bad_input_comes_out() -> None:
         share = rng.random()
         mutated = next(mutate for limit, mutate in KINDS if share <= limit)(text, rng)
         formed += well_formed(mutated)
-        began = time.process_time()
         try:
             networks = parse(mutated, weights if rng.random() < 0.7 else None)
             message = ""
         except BadInput as e:
             message = str(e)
-        assert time.process_time() - began < SLOWEST_S, f"slow text:\n{mutated}"
         if message:
             reasons.add(re.sub(r"'.*'|[\d.^-]+", "#", message.split(": ")[-1])[:40])
             assert len(message) < 1000
@@ -232,12 +230,12 @@ HOSTILE = {
 }  # fmt: skip
 
 
+# each takes a second or two, and hours if it took quadratic time: the limit is for a hang, not for a busy machine
+@pytest.mark.timeout(200)
 @pytest.mark.parametrize("case", HOSTILE)
 def test_hostile_texts_are_refused_at_once(case: str) -> None:
-    began = time.process_time()
     with pytest.raises(BadInput) as caught:
         parse(HOSTILE[case])
-    assert time.process_time() - began < 2.5
     assert len(str(caught.value)) < 1000
 
 
@@ -251,9 +249,8 @@ def test_many_small_networks_take_linear_time() -> None:
     def text(count: int) -> str:
         return "lamina 1\n" + "".join(f"network n{i}\ninput x: f32[1]\noutput y = x\nend\n" for i in range(count))
 
-    began = time.process_time()
+    assert calls(lambda: parse(text(2_000))) < 2.1 * calls(lambda: parse(text(1_000)))
     assert len(parse(text(20_000))) == 20_000
-    assert time.process_time() - began < 4
 
 
 @pytest.mark.parametrize(
@@ -270,11 +267,14 @@ def test_many_small_networks_take_linear_time() -> None:
 )
 def test_sizes_are_never_believed(operation: str) -> None:
     text = f"lamina 1\nnetwork n\ninput x: f32[1,1,4,4]\nconst w: f32[1,1,1,1]\n{operation}\noutput y = y\nend\n"
-    began = time.process_time()
+    tracemalloc.start()
     try:
         (network,) = parse(text)
     except BadInput:
         pass
     else:
         assert network.types["y"].size <= 16
-    assert time.process_time() - began < 0.5
+    finally:
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+    assert peak < MIB

@@ -2,9 +2,7 @@
 
 import importlib
 import pkgutil
-import time
 
-import numpy as np
 import pytest
 import torch
 
@@ -12,6 +10,7 @@ import lamina.export
 from lamina.hw.registry import find
 from lamina.hw.table import cost
 from lamina.lowering import lower, lower_all
+from tests.counting import calls
 from tests.lowering import zoo
 from tests.lowering.test_torch_rules import flat
 
@@ -90,16 +89,8 @@ def test_players_become_networks():
     assert [n.name for n in networks] == ["dcgan.generator", "dcgan.discriminator"]
 
 
-def test_resnet50_is_lowered_in_seconds_and_its_nests_read_in_milliseconds():
-    module = built(ENTRIES["resnet50"].full)
-    start = time.process_time()  # of this process alone: other work on the machine does not count
-    network = lower(module, input_shape=(1, 3, 224, 224))
-    lowered = time.process_time() - start
-    network.layers()
-    durations = []
-    for _ in range(5):
-        start = time.process_time()
-        network.layers()
-        durations.append(time.process_time() - start)
-    assert lowered < 5
-    assert np.min(durations) < 0.010
+def test_reading_the_nests_of_resnet50_costs_a_few_calls_a_layer():
+    """How long lowering takes is measured in benchmarks/machines.py."""
+    network = lower(built(ENTRIES["resnet50"].full), input_shape=(1, 3, 224, 224))
+    found = network.layers()
+    assert calls(network.layers) < 150 * len(found)
