@@ -5,6 +5,8 @@
 Paper     Krizhevsky, Sutskever, Hinton, NIPS 2012, section 3.5
 """
 
+from itertools import pairwise
+
 from lamina.hw.workloads._shapes import conv, dense
 from lamina.ir.layer import Layer
 
@@ -23,10 +25,7 @@ def convolutions(*, batch: int = 1, bits: int = 16) -> list[Layer]:
 def fully_connected(*, batch: int = 1, bits: int = 16) -> list[Layer]:
     """fc6 to fc8."""
     sizes = (9216, 4096, 4096, 1000)
-    return [
-        dense(i, o, batch=batch, bits=bits, name=f"fc{n}")
-        for n, (i, o) in enumerate(zip(sizes, sizes[1:], strict=False), start=6)
-    ]
+    return [dense(i, o, batch=batch, bits=bits, name=f"fc{n}") for n, (i, o) in enumerate(pairwise(sizes), start=6)]
 
 
 def alexnet(*, batch: int = 1, bits: int = 16) -> list[Layer]:

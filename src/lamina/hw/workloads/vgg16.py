@@ -3,6 +3,8 @@
 Paper     Simonyan, Zisserman, ICLR 2015, table 1, column D, https://arxiv.org/abs/1409.1556
 """
 
+from itertools import pairwise
+
 from lamina.hw.workloads._shapes import conv, dense
 from lamina.ir.layer import Layer
 
@@ -23,8 +25,5 @@ def convolutions(*, batch: int = 1, bits: int = 16) -> list[Layer]:
 def vgg16(*, batch: int = 1, bits: int = 16) -> list[Layer]:
     """The layers that multiply."""
     sizes = (25088, 4096, 4096, 1000)
-    tail = [
-        dense(i, o, batch=batch, bits=bits, name=f"fc{n}")
-        for n, (i, o) in enumerate(zip(sizes, sizes[1:], strict=False), start=6)
-    ]
+    tail = [dense(i, o, batch=batch, bits=bits, name=f"fc{n}") for n, (i, o) in enumerate(pairwise(sizes), start=6)]
     return convolutions(batch=batch, bits=bits) + tail
