@@ -77,7 +77,7 @@ def main() -> int:
     python = sys.argv[1] if len(sys.argv) > 1 else str(ROOT / ".venv-scalesim" / "bin" / "python")
     if not Path(python).exists():
         sys.exit(f"{python} does not exist: make scalesim")
-    alexnet = (ROOT / "tests" / "golden" / "alexnet_scalesim.csv").read_text()
+    alexnet = (ROOT / "tests" / "golden" / "scalesim_topologies" / "alexnet.csv").read_text()
     rows: list[dict[str, Any]] = []
     for name, topology in (("AlexNet", alexnet), ("ResNet-18", resnet18())):
         cycles, ours_s = ours(topology, DATAFLOW)

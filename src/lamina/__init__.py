@@ -22,6 +22,7 @@ _VERBS = {
     "cost": "lamina.api.networks:cost",
     "emulate": "lamina.api.networks:emulate",
     "diff": "lamina.api.networks:diff",
+    "reproduce": "lamina.api.reproducing:reproduce",
     "show": "lamina.api.showing:show",
     "list": "lamina.api.catalogue:members",
     "fetch": "lamina.api.catalogue:fetch",

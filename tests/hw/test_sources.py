@@ -65,7 +65,7 @@ def test_every_constant_of_a_component_has_a_source(component):
 @pytest.mark.parametrize("family", FAMILIES, ids=lambda f: f.__name__)
 def test_every_quantity_names_what_it_depends_on(family):
     """A name in USES is a field of the family or a source of one of its components; no field is without a reader."""
-    kind = getattr(family, family.__name__.rpartition(".")[2].capitalize())
+    kind = getattr(family, "".join(map(str.capitalize, family.__name__.rpartition(".")[2].split("_"))))
     known = {f.name for f in dataclasses.fields(kind)}.union(*(c.SOURCES for c in family.COMPONENTS))
     for quantity, names in family.USES.items():
         assert names, quantity

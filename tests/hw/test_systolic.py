@@ -50,7 +50,7 @@ def test_cycles_of_scalesims_own_golden_matrix():
 
 
 def test_the_stock_alexnet_topology_read_from_its_table():
-    layers = scalesim.read(GOLDEN / "alexnet_scalesim.csv").layers()
+    layers = scalesim.read(GOLDEN / "scalesim_topologies" / "alexnet.csv").layers()
     machine = Systolic(rows=32, columns=32, dataflow="weight_stationary")
     assert [cycles(layer, machine) for layer in layers] == [112283, 373799, 185759, 278639, 185759]
 

@@ -10,7 +10,7 @@ from lamina.core.errors import BadInput, LaminaError
 from lamina.lowering import scalesim
 
 TITLES = "Layer name, IFMAP Height, IFMAP Width, Filter Height, Filter Width, Channels, Num Filter, Strides,\n"
-ALEXNET = Path(__file__).parent.parent / "golden" / "alexnet_scalesim.csv"
+ALEXNET = Path(__file__).parent.parent / "golden" / "scalesim_topologies" / "alexnet.csv"
 
 
 def test_the_stock_alexnet():

@@ -1,4 +1,4 @@
-"""list, show, data, machine, doctor: words about what there is."""
+"""list, show, data, machine, reproduce, doctor: words about what there is."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -43,6 +43,13 @@ def check(file: Annotated[Path, typer.Argument(help="A machine file.", metavar="
     return lamina.check(file)
 
 
+def reproduce(
+    rows: Annotated[list[str] | None, typer.Argument(help="Rows of the survey or machines.", metavar="ROW")] = None,
+) -> Any:
+    """Published beside reproduced, the misses shown; exit 1 where one is not explained."""
+    return lamina.reproduce(*(rows or ()))
+
+
 def doctor() -> Any:
     """Versions, extras, compiler, cores, cache, and what each missing thing would give."""
     return lamina.doctor()
@@ -51,6 +58,7 @@ def doctor() -> Any:
 def register(app: typer.Typer) -> None:
     app.command(name="list")(verb(list_))
     app.command(name="show")(verb(show))
+    app.command(name="reproduce")(verb(reproduce))
     app.command(name="doctor")(verb(doctor))
     data = typer.Typer(help="Data sets.", no_args_is_help=True)
     data.command(name="fetch")(verb(fetch))

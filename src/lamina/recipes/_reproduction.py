@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from math import exp, log
 
 from lamina.core import registry
-from lamina.core.errors import unknown
 from lamina.hw.cost import Mark
 
 TOLERANCE = 0.15
@@ -45,8 +44,8 @@ class Reproduction:
         return abs(log(self.ratio)) <= log(1 + TOLERANCE)
 
 
-def figures(pattern: str | None = None) -> list[Reproduction]:
-    """The figures of every machine, or of one machine or row of the survey; raises for an unknown one."""
+def figures() -> list[Reproduction]:
+    """The figures of every machine, in the order of their rows."""
     import lamina.recipes._reproduced as package
 
     found = [
@@ -54,14 +53,7 @@ def figures(pattern: str | None = None) -> list[Reproduction]:
         for name in registry.names(package)
         for figure in registry.member(package, name, "reproduced machine").figures()
     ]
-    if pattern is None:
-        return found
-    chosen = [f for f in found if pattern in (f.row, f.machine)]
-    if not chosen:
-        raise unknown(
-            "row or machine with published figures", pattern, sorted({x for f in found for x in (f.row, f.machine)})
-        )
-    return chosen
+    return sorted(found, key=lambda f: (f.row[0], int(f.row[1:]), f.machine))
 
 
 def geometric_mean(ratios: Sequence[float]) -> float:

@@ -31,3 +31,14 @@ def fully_connected(*, batch: int = 1, bits: int = 16) -> list[Layer]:
 def alexnet(*, batch: int = 1, bits: int = 16) -> list[Layer]:
     """The layers that multiply."""
     return convolutions(batch=batch, bits=bits) + fully_connected(batch=batch, bits=bits)
+
+
+def tower(*, batch: int = 1, bits: int = 16) -> list[Layer]:
+    """conv1 to conv5 of one of the two towers; conv3 sees the channels of both."""
+    return [
+        conv("conv1", 3, 48, 227, 11, stride=4, batch=batch, bits=bits),
+        conv("conv2", 48, 128, 27, 5, padding=2, batch=batch, bits=bits),
+        conv("conv3", 256, 192, 13, 3, padding=1, batch=batch, bits=bits),
+        conv("conv4", 192, 192, 13, 3, padding=1, batch=batch, bits=bits),
+        conv("conv5", 192, 128, 13, 3, padding=1, batch=batch, bits=bits),
+    ]

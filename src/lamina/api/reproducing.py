@@ -1,0 +1,81 @@
+"""Published beside reproduced: the figures of machines, computed now, and those that result files hold."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from lamina.core.errors import unknown
+from lamina.recipes import _results
+from lamina.recipes._reproduction import Reproduction, figures, geometric_mean
+
+MISSES = "off by more than 15 % for no stated reason"
+
+
+class Reproduced:
+    """What was reproduced; `holds` where each figure of a machine is within 15 % or says why not, and rules are kept."""
+
+    def __init__(self, machines: Sequence[Reproduction], measured: Sequence[_results.Figure]) -> None:
+        self.machines, self.measured = machines, measured
+
+    @property
+    def holds(self) -> bool:
+        return all(f.within or f.reason for f in self.machines) and all(f.holds for f in self.measured)
+
+    def to_json(self) -> list[dict[str, Any]]:
+        return [
+            {
+                "row": f.row, "machine": f.machine, "name": f.name, "title": f.title, "unit": f.unit,
+                "published": f.published, "ours": f.ours, "ratio": f.ratio, "holds": f.within, "mark": f.mark,
+                "source": f.source, "reason": f.reason,
+            }
+            for f in self.machines
+        ] + [
+            {
+                "row": f.row, "machine": None, "name": f.name, "title": f.title, "unit": f.unit,
+                "published": f.published, "ours": f.measured, "ratio": None, "holds": f.holds, "mark": "measured",
+                "source": f.source, "reason": "",
+            }
+            for f in self.measured
+        ]  # fmt: skip
+
+    def __str__(self) -> str:
+        from lamina.api.listing import Listing
+
+        rows = [
+            {
+                "row": f["row"],
+                "machine": f["machine"],
+                "what": f["title"],
+                "published": _number(f["published"], f["unit"]),
+                "ours": _number(f["ours"], f["unit"]),
+                "ratio": None if f["ratio"] is None else f"{f['ratio']:.2f}",
+                "verdict": "holds" if f["holds"] else f["reason"] or MISSES,
+            }
+            for f in self.to_json()
+        ]
+        text = str(Listing(rows, ("row", "machine", "what", "published", "ours", "ratio", "verdict")))
+        if self.machines:
+            within = sum(f.within for f in self.machines)
+            mean = geometric_mean([f.ratio for f in self.machines])
+            text += (
+                f"\n{within} of {len(self.machines)} machine figures within 15 %, geometric mean of ratios {mean:.3f}"
+            )
+        return text
+
+
+def _number(value: float | None, unit: str) -> str | None:
+    return None if value is None else f"{value:,.4g} {unit}".strip()
+
+
+def reproduce(*rows: str) -> Reproduced:
+    """Published beside reproduced: all of it, or some rows of the survey ("H9") or machines ("shidiannao")."""
+    everything = figures()
+    stored = [f for result in _results.read_all() for f in result.figures]
+    if not rows:
+        return Reproduced(everything, stored)
+    known = {x for f in everything for x in (f.row, f.machine)} | {f.row for f in stored}
+    for row in rows:
+        if row not in known:
+            raise unknown("row or machine with published figures", row, sorted(known))
+    return Reproduced(
+        [f for f in everything if f.row in rows or f.machine in rows], [f for f in stored if f.row in rows]
+    )
