@@ -15,9 +15,10 @@ from lamina.recipes._reproduction import Reproduction, figures, geometric_mean, 
 TARGET = Path(__file__).resolve().parent.parent / "docs" / "reproduced.md"
 HEAD = """# Published and reproduced
 
-Written by `tools/reproduced.py`; `lamina reproduce [ROW or MACHINE ...]` prints the same, computed anew. A ratio is *ours*
-over *published*; where it is more than 15 % off, the last column says why. *Published* figures were read in the source named
-(often a transcription of the paper); *unverified* ones were recalled. No constant of a machine was tuned to a figure here.
+Written by `tools/reproduced.py`; `lamina reproduce [ROW or MACHINE ...]` prints the same, computed anew. A ratio is
+*ours* over *published*; where it is more than 15 % off, the last column says why. *Published* figures were read in the
+source named (often a transcription of the paper); *unverified* ones were recalled. No constant of a machine was tuned
+to a figure on this page.
 """
 
 

@@ -11,7 +11,7 @@ MISSES = "off by more than 15 % for no stated reason"
 
 
 class Reproduced:
-    """What was reproduced; `holds` where each figure of a machine is within 15 % or says why not, and rules are kept."""
+    """What was reproduced; `holds` where each figure of a machine is within 15 % or says why."""
 
     def __init__(self, machines: Sequence[Reproduction], measured: Sequence[_results.Figure]) -> None:
         self.machines, self.measured = machines, measured

@@ -16,7 +16,7 @@ TOWERS = 2  # one after the other
 
 
 def best_tile(machine: TiledEngine) -> tuple[int, int]:
-    """(Tm, Tn) of the least latency on AlexNet's convolutions among all that the device holds; of equals the smaller."""
+    """(Tm, Tn) of the least latency on AlexNet's convolutions of all that the device holds; of equals the smaller."""
     layers = alexnet.tower(bits=machine.bits)
     found = []
     for outputs in range(1, 129):  # the most that any layer but conv3 and conv4 has
