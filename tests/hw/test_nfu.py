@@ -5,49 +5,74 @@ from dataclasses import replace
 import pytest
 
 from lamina.core.errors import BadInput
+from lamina.core.units import MiB
 from lamina.hw import registry
 from lamina.hw.families.nfu import Nfu, cost, cycles, dram_bytes
+from lamina.hw.workloads._private import private
+from lamina.hw.workloads.dadiannao_layers import dadiannao_layers
+from lamina.hw.workloads.diannao_layers import diannao_layers, with_shared_kernels
 from lamina.ir.layer import Layer, dense
 
 DIANNAO = registry.find("diannao").parameters
 
 
-def convolution(nx, ny, kx, ky, ni, no):
-    return Layer(k=no, c=ni, p=ny - ky + 1, q=nx - kx + 1, r=ky, s=kx, input_bits=16, weight_bits=16, output_bits=16)
-
-
-def pooling(nx, ny, kx, ky, channels):
-    p, q = ny // ky, nx // kx
-    return Layer(
-        operator="max_pool2d", groups=channels, p=p, q=q, r=ky, s=kx, stride=(ky, kx), height=ny, width=nx,
-        has_weights=False, ops=channels * p * q * kx * ky, input_bits=16, output_bits=16,
-    )  # fmt: skip
-
-
 # The paper's ten layers: MACs, cycles and utilisation derived by hand from the sizes (ACCELERATORS section 2), valid
-# output size, ceil(Ni/16) ceil(No/16) Kx Ky Ox Oy. CONV2 and CONV5 have private kernels: the same cycles.
+# output size, ceil(Ni/16) ceil(No/16) Kx Ky Ox Oy; pooling ceil(channels / 16) Kx Ky Ox Oy, nothing is multiplied.
 TEN = {
-    "CONV1": (convolution(500, 375, 9, 9, 32, 48), 22.47e9, 87_754_104, 1.0),
-    "CLASS1": (dense(960, 20, bits=16), 19_200, 120, 0.625),
-    "CONV2": (convolution(200, 200, 18, 18, 8, 8), 0.694e9, 10_850_436, 0.25),
-    "CONV3": (convolution(32, 32, 4, 4, 108, 200), 0.291e9, 1_224_496, 0.93),
-    "CLASS3": (dense(200, 100, bits=16), 20_000, 91, 0.86),
-    "CONV4": (convolution(32, 32, 7, 7, 16, 512), 0.271e9, 1_059_968, 1.0),
-    "CONV5": (convolution(256, 256, 11, 11, 256, 384), 720e9, 2_811_815_424, 1.0),
-    # pooling: ceil(channels / 16) Kx Ky Ox Oy, nothing is multiplied
-    "POOL1": (pooling(492, 367, 2, 2, 12), 0, 246 * 183 * 4, None),
-    "POOL3": (pooling(32, 32, 4, 4, 100), 0, 7 * 8 * 8 * 16, None),
-    "POOL5": (pooling(256, 256, 2, 2, 256), 0, 16 * 128 * 128 * 4, None),
+    "CONV1": (22.47e9, 87_754_104, 1.0, "compute"),
+    "POOL1": (0, 246 * 183 * 4, None, "compute"),
+    "CLASS1": (19_200, 120, 0.625, "memory"),
+    "CONV2*": (0.694e9, 10_850_436, 0.25, "compute"),
+    "CONV3": (0.291e9, 1_224_496, 0.93, "compute"),
+    "POOL3": (0, 7 * 8 * 8 * 16, None, "compute"),
+    "CLASS3": (20_000, 91, 0.86, "memory"),
+    "CONV4": (0.271e9, 1_059_968, 1.0, "compute"),
+    "CONV5*": (720e9, 2_811_815_424, 1.0, "memory"),
+    "POOL5": (0, 16 * 128 * 128 * 4, None, "compute"),
 }
 
 
-@pytest.mark.parametrize("name", TEN)
-def test_the_ten_layers_of_the_paper(name):
-    layer, macs, wanted, utilisation = TEN[name]
-    (row,) = cost([layer], DIANNAO)
-    assert row.macs == pytest.approx(macs, rel=2e-3)
-    assert row.cycles == wanted
-    assert row.utilisation == (None if utilisation is None else pytest.approx(utilisation, abs=5e-3))
+def test_the_ten_layers_of_the_paper():
+    rows = cost(diannao_layers(), DIANNAO)
+    assert [row.name for row in rows] == list(TEN)
+    for row in rows:
+        macs, wanted, utilisation, bound = TEN[row.name]
+        assert row.macs == pytest.approx(macs, rel=2e-3)
+        assert (row.cycles, row.bound) == (wanted, bound)
+        assert row.utilisation == (None if utilisation is None else pytest.approx(utilisation, abs=5e-3))
+
+
+def test_private_kernels_take_the_cycles_of_shared_ones_and_the_synapses_of_every_pixel():
+    """18 x 18 x 8 x 8 weights for each of 183 x 183 pixels; each is used once, so it crosses the pins once."""
+    private = {layer.name: layer for layer in diannao_layers()}
+    shared = {layer.name: layer for layer in with_shared_kernels()}
+    for name, pixels, weights in (("CONV2", 183**2, 8 * 8 * 18**2), ("CONV5", 246**2, 256 * 384 * 11**2)):
+        one, other = private[f"{name}*"], shared[name]
+        assert (one.macs, one.outputs) == (other.macs, other.outputs)
+        assert (one.weights, other.weights) == (pixels * weights, weights)
+        assert cycles(one, DIANNAO) == cycles(other, DIANNAO)
+        assert 0 <= one.inputs / one.weights - other.inputs / one.weights < 1 / one.k
+        assert dram_bytes(one, DIANNAO) == 2 * (one.weights + one.inputs + one.outputs)
+
+
+def test_private_kernels_by_brute_force():
+    """The nest's counts against loops over pixels."""
+    layer = private("small", 3, 5, (6, 7), (3, 2))
+    pixels = [(y, x) for y in range(6 - 3 + 1) for x in range(7 - 2 + 1)]
+    weights = {
+        (y, x, k, c, r, s) for y, x in pixels for k in range(5) for c in range(3) for r in range(3) for s in (0, 1)
+    }
+    assert layer.macs == layer.weights == len(weights)
+    assert (layer.outputs, layer.inputs) == (5 * len(pixels), 3 * 3 * 2 * len(pixels))
+
+
+def test_what_the_paper_prints_in_bytes():
+    """DaDianNao, table 1: synapses of 16 bits, binary megabytes; private kernels make the gigabytes."""
+    synapses = {layer.name: layer.weight_bytes / MiB for layer in dadiannao_layers()}
+    for name, printed in {"CLASS1": 12.5, "CONV1": 22.69, "CONV2": 0.24}.items():
+        assert synapses[name] == pytest.approx(printed, abs=5e-3)
+    for name, printed in {"CONV3*": 1.29, "CONV4*": 1.32}.items():
+        assert synapses[name] / 1024 == pytest.approx(printed, abs=5e-3)
 
 
 def test_published_figures():

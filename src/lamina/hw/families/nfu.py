@@ -7,9 +7,9 @@ Tn output neurons take Ti inputs each per cycle: Ti x Tn multipliers, Tn adder t
     other         cycles = ceil(ops / Tn); activations on results as they leave: 0; moves are DMA, no cycles either
 
 DRAM: NBin holds inputs, SB synapses, NBout partial sums, half of each while the other half is loaded. Of three loop
-orders the one with the least traffic is taken: synapses stay and inputs pass, inputs stay and synapses pass, or (fully
-connected) both are cut and NBout keeps the partial sums. Compute and DMA overlap: latency is the larger. Energy is the
-average power of each unit times the latency, and DRAM by the byte.
+orders the one with the least traffic is taken: synapses stay and inputs pass, inputs stay and synapses pass, or (one
+pixel: fully connected, private kernels) both are cut and NBout keeps the partial sums. Compute and DMA overlap: latency
+is the larger. Energy is the average power of each unit times the latency, and DRAM by the byte.
 
 Paper     Chen et al., "DianNao", ASPLOS 2014, https://doi.org/10.1145/2541940.2541967
 """
@@ -148,7 +148,7 @@ def dram_bytes(layer: Layer, machine: Nfu) -> int:
     input_passes = 1 if group_inputs <= machine.nbin_bytes / 2 else ceil(group_weights / (machine.sb_bytes / 2))
     weight_passes = 1 if group_weights <= machine.sb_bytes / 2 else ceil(group_inputs / (machine.nbin_bytes / 2))
     orders = [weights + inputs * input_passes, inputs + weights * weight_passes]
-    if layer.operator == "linear":
+    if layer.p == layer.q == 1:  # also a private kernel: one pixel a group
         orders.append(weights * layer.n + inputs * ceil(layer.k * word / machine.nbout_bytes))
     return ceil(min(orders) + outputs)
 
