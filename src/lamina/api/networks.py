@@ -67,6 +67,7 @@ def cost(
 ) -> Any:
     """The table of what `source` costs on each of `machines`; prints as text, `.to_json()` is INTERFACE section 2.
 
+    `HOST+ACCELERATOR@LINK` cuts the network between two machines for the least latency: "cpu+k20m@pcie3_x16".
     Where the network carries no word length (float), its layers are costed at `bits` (default 8) and the table says so.
     `mode="training"` costs one step of training: forward, backward and update by plain gradient descent, of cross
     entropy where the result is one row of scores an example, of the mean squared error elsewhere.
@@ -74,6 +75,7 @@ def cost(
     cannot run a layer.
     """
     from lamina.hw import registry, table
+    from lamina.hw.offload import pair_of
 
     network = sources.network(source, shapes=shapes, values=values)
     if batch is not None:
@@ -84,7 +86,8 @@ def cost(
         raise unknown("mode", mode, ("inference", "training"))
     names = registry.split_list(machines) if isinstance(machines, str) else list(machines or DEFAULT_MACHINES)
     partial = allow_partial or machines is None
-    return table.cost(network, [registry.find(n) for n in names], bits=bits, allow_partial=partial)
+    chosen = [pair_of(n, registry.find) or registry.find(n) for n in names]
+    return table.cost(network, chosen, bits=bits, allow_partial=partial)
 
 
 def training_step(network: Network) -> Network:

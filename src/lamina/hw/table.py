@@ -3,15 +3,17 @@
 Where the network carries no word length (float), its layers are costed at `bits`, and the table says so.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from lamina.core.errors import BadInput, Unsupported
 from lamina.core.progress import as_text
 from lamina.core.units import si
+from lamina.hw import offload
 from lamina.hw.cost import Cost, Result, settled, times
 from lamina.hw.machine import Machine
+from lamina.hw.offload import Pair
 from lamina.ir.layer import Layer
 from lamina.ir.network import Network
 from lamina.ir.types import BOOL, INDEX, Float
@@ -71,13 +73,15 @@ def _row(result: Result) -> list[str]:
 
 
 def cost(
-    network: Network, machines: Sequence[Machine], *, bits: int | None = None, allow_partial: bool = False
+    network: Network, machines: Sequence[Machine | Pair], *, bits: int | None = None, allow_partial: bool = False
 ) -> Table:
     """The table of `network` on `machines`; raises `Unsupported` for a layer that a machine cannot run.
 
-    With `allow_partial` such layers are left out, named, and the coverage falls below 1.
+    With `allow_partial` such layers are left out, named, and the coverage falls below 1. On a host and accelerator the
+    network is cut for the least latency.
     """
-    layers, width, note = words(network, bits)
+    widen, width, note = words(network, bits)
+    layers = [widen(layer) for layer in network.layers()]
     described = {
         "name": network.name,
         "macs": sum(layer.macs for layer in layers),
@@ -86,13 +90,17 @@ def cost(
         "bits": width,
         "input_shape": list(next(iter(network.inputs.values())).shape),
     }
-    results = [on_machine(layers, machine, allow_partial=allow_partial) for machine in machines]
+    results = [
+        offload.cost(network, machine, widen)
+        if isinstance(machine, Pair)
+        else on_machine(layers, machine, allow_partial=allow_partial)
+        for machine in machines
+    ]
     return Table(network=described, results=results, note=note)
 
 
-def words(network: Network, bits: int | None) -> tuple[list[Layer], int, str]:
-    """The layers of `network` with their word length, that length, and a note where it was not the network's own."""
-    layers = network.layers()
+def words(network: Network, bits: int | None) -> tuple[Callable[[Layer], Layer], int, str]:
+    """What gives layers of `network` their word length, that length, and a note where it is not the network's own."""
     elements = [t.element for o in network.operations for t in o.outputs.values()]
     own = [e.bits for e in elements if not isinstance(e, Float) and e not in (BOOL, INDEX)]  # places are no words
     if own:
@@ -100,12 +108,12 @@ def words(network: Network, bits: int | None) -> tuple[list[Layer], int, str]:
             raise BadInput(
                 f"network {network.name!r} has integers of {max(own)} bits: --bits {bits} is for float networks"
             )
-        return layers, max(own), ""
+        return lambda layer: layer, max(own), ""
     width = DEFAULT_BITS if bits is None else bits
     if not 1 <= width <= 64:
         raise BadInput(f"--bits {width}: 1 to 64 are allowed")
     note = f"the network is float: costed as if its words had {width} bits"
-    return [replace(layer, input_bits=width, weight_bits=width, output_bits=width) for layer in layers], width, note
+    return lambda layer: replace(layer, input_bits=width, weight_bits=width, output_bits=width), width, note
 
 
 def _work(layer: Layer) -> int:
