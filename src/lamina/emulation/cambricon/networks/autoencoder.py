@@ -1,0 +1,20 @@
+"""Autoencoder 320-200-100-50-10, sigmoid; left out: training and, as in the paper's sizes, the decoder.
+
+x [1, 320] ─▶ 200 ─▶ 100 ─▶ 50 ─▶ 10
+"""
+
+from lamina.emulation.cambricon.networks._parts import Parts
+from lamina.emulation.cambricon.networks._parts import random_inputs as inputs
+from lamina.ir.network import Network
+
+__all__ = ["inputs", "network"]
+SIZES = (320, 200, 100, 50, 10)
+
+
+def network(seed: int = 0) -> Network:
+    """The network with weights of `seed`."""
+    p = Parts(seed=seed)
+    h = p.input("x", 1, SIZES[0])
+    for number, size in enumerate(SIZES[1:], start=1):
+        h = p.apply("sigmoid", p.layer(f"layer{number}", h, size, gain=2.0))
+    return p.finish("autoencoder", y=h)
