@@ -8,10 +8,11 @@ is rounded half to even, once, and saturated to 16 bits. The paper does not prin
     exp, log  round(2^f e^(x / 2^f)), round(2^f ln(x / 2^f)); ln of zero and below: the lowest number
     truth     2^f (1.0) for vectors, 1 for scalars; everything but 0 counts as true
 
-Tables of exp and log are made with `decimal`, whose exp and ln are correctly rounded: no maths library decides a bit.
+Where exp or log comes near to a half, `decimal` decides, whose exp and ln are correctly rounded: no maths library does.
 Scalars are 32-bit integers and wrap. Shapes: vectors [n], matrices as vectors of their rows; arrays are int64 here.
 """
 
+from collections.abc import Callable
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 from functools import lru_cache
 from typing import Any
@@ -28,7 +29,8 @@ Ints = NDArray[Any]
 BITS = 16
 LOW, HIGH = -(2 ** (BITS - 1)), 2 ** (BITS - 1) - 1
 MOST_FRACTION_BITS = 14  # 1.0 must be a number
-_CONTEXT = Context(prec=28)  # no e^q or ln q of these is nearer to a half than 10^-16
+_DOUBT = 1e-4  # far above what any maths library errs by, 10^-10 of these numbers
+_CONTEXT = Context(prec=28)
 
 
 def saturate(a: Ints) -> Ints:
@@ -67,32 +69,26 @@ def quotient(a: Ints, b: Ints, fraction_bits: int) -> Ints:
 def exponential(fraction_bits: int) -> Ints:
     """Table [65536] of e^x, entry x - LOW."""
     one = 2**fraction_bits
-    table = np.zeros(2**BITS, np.int64)
-    for x in range(LOW, HIGH + 1):
-        if x > 0 and x / one > 12:  # e^12 > 2^15 = the most any format holds
-            table[x - LOW :] = HIGH
-            break
-        if x / one > -12:  # below, e^x 2^14 rounds to 0
-            table[x - LOW] = min(HIGH, _rounded(_CONTEXT.exp(_real(x, one)) * one))
-    return _frozen(table)
+    x = np.arange(LOW, HIGH + 1)
+    inside = x / one < 12  # e^12 is more than any format holds
+    return _frozen(np.where(inside, _settle(np.exp(np.minimum(x / one, 12)) * one, x, one, _CONTEXT.exp), HIGH))
 
 
 @lru_cache(maxsize=32)
 def logarithm(fraction_bits: int) -> Ints:
     """Table [65536] of ln x, entry x - LOW."""
     one = 2**fraction_bits
-    table = np.full(2**BITS, LOW, np.int64)
-    for x in range(1, HIGH + 1):
-        table[x - LOW] = min(HIGH, max(LOW, _rounded(_CONTEXT.ln(_real(x, one)) * one)))
-    return _frozen(table)
+    x = np.arange(1, HIGH + 1)
+    return _frozen(np.concatenate([np.full(1 - LOW, LOW), _settle(np.log(x / one) * one, x, one, _CONTEXT.ln)]))
 
 
-def _real(x: int, one: int) -> Decimal:
-    return _CONTEXT.divide(Decimal(x), Decimal(one))
-
-
-def _rounded(x: Decimal) -> int:
-    return int(x.to_integral_value(ROUND_HALF_EVEN))
+def _settle(near: NDArray[np.float64], x: Ints, one: int, exact: Callable[[Decimal], Decimal]) -> Ints:
+    """`near` rounded and saturated; where it is within 10^-4 of a half, `exact` of x / one decides."""
+    rounded = np.rint(near).astype(np.int64)
+    for index in np.flatnonzero(np.abs(np.abs(near - np.floor(near)) - 0.5) < _DOUBT):
+        real = exact(_CONTEXT.divide(Decimal(int(x[index])), Decimal(one))) * one
+        rounded[index] = int(real.to_integral_value(ROUND_HALF_EVEN))
+    return saturate(rounded)
 
 
 def _frozen(table: Ints) -> Ints:
