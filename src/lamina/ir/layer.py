@@ -35,6 +35,8 @@ class Layer:
     weight_bits: int = 8
     output_bits: int = 8
     density: float = 1.0  # share of the weights that are not zero
+    input_density: float = 1.0  # share of the activations read that are not zero; 1: unknown, taken as dense
+    output_density: float = 1.0  # the same of the results
     operands: int = 1  # activations read (2 for an addition of two tensors)
     result_size: tuple[int, int] | None = None  # height and width of the result; None: p, q (not so where transposed)
     repeats: int = 1  # times the whole nest runs, one after the other (the steps of a scan)
