@@ -12,6 +12,7 @@ Sources   PCI-SIG base specifications 1.1 to 5.0; NVIDIA's NVLink data; Chen et 
 
 from dataclasses import dataclass
 
+from lamina.core.errors import unknown
 from lamina.core.units import GB, ns, us
 from lamina.hw.cost import Mark
 
@@ -69,8 +70,6 @@ SOURCES: dict[str, tuple[Mark, str]] = {
 
 def seconds(name: str, size_bytes: float) -> float:
     """Seconds that `size_bytes` take over the link `name` in one direction; raises for an unknown link."""
-    from lamina.core.errors import unknown
-
     if name not in LINKS:
         raise unknown("link", name, LINKS)
     return size_bytes / LINKS[name].bytes_per_s + LINKS[name].latency_s
