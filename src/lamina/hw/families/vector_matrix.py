@@ -22,6 +22,7 @@ class VectorMatrix:
     reorder_buffer: int = 64
     memory_queue: int = 32
     series_cycles: int = 16  # depth of division, exp and log (CORDIC: one step a bit), pipelined
+    cache_cycles: int = 2  # of a scalar load or store, which always hits
     fraction_bits: int = 10  # of 16
     clock_hz: float = 1e9
     dram_bytes_per_s: float = 64e9
