@@ -3,7 +3,7 @@
     network (fixed point) ──rules, twice──▶ instructions and loops ──registers──▶ assembly ──▶ program, image of memory
 
 The program computes one example, and the interpreter's numbers to the bit: an operation whose numbers its instructions
-cannot give is refused by name. Scratchpads are laid out by `_homes`, values by `_scope`, operators by the files of `rules`.
+cannot give is refused by name. `_homes` lays out the scratchpads, `_scope` the values; the files of `rules` hold operators.
 Main memory holds constants, inputs, outputs, and what the vector scratchpad has no room for.
 
     made = compile_network(network, machine)      made.text, made.program
@@ -18,7 +18,7 @@ import numpy as np
 from lamina.core.errors import BadInput, Unsupported
 from lamina.emulation.cambricon.assembler import assemble
 from lamina.emulation.cambricon.compiler._homes import Home, Room
-from lamina.emulation.cambricon.compiler._moves import load, store
+from lamina.emulation.cambricon.compiler._moves import store
 from lamina.emulation.cambricon.compiler._scope import Order, Scope, Target, Wishes, laid_out, plain_order
 from lamina.emulation.cambricon.program import Program
 from lamina.hw.families.vector_matrix import VectorMatrix
@@ -49,13 +49,12 @@ class Compiled:
     fraction_bits: int
 
     def memory(self, inputs: Mapping[str, Array]) -> Array:
-        """Main memory with the stored numbers of `inputs` in it; raises `BadInput` where one is missing or misshapen."""
+        """Main memory with the stored numbers of `inputs` in it; raises `BadInput` where they do not fit."""
         memory = self.image.copy()
         for name, port in self.inputs.items():
-            if np.shape(inputs.get(name)) != port.type.shape:
-                raise BadInput(
-                    f"input {name!r} has shape {list(np.shape(inputs.get(name)))}, {list(port.type.shape)} fits"
-                )
+            if name not in inputs or np.shape(inputs[name]) != port.type.shape:
+                given = list(np.shape(inputs[name])) if name in inputs else "missing"
+                raise BadInput(f"input {name!r} is {given}, {list(port.type.shape)} is needed")
             data = laid_out(np.asarray(inputs[name], np.int16), port.order)
             if port.type.element == BOOL:
                 data = data << self.fraction_bits

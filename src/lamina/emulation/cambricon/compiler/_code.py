@@ -4,8 +4,8 @@
     Register(60)                      a loop's counter or pointer, taken from the top of the file while the loop lasts
     Immediate(4)                      stays in the instruction
 
-Registers for numbers are a cache. Before a loop, whatever the nest needs is loaded, if all of it fits: then its body has
-no SMOVE at all. If it does not fit, the body starts with an empty cache and fills it as straight code does. A loop of n
+Registers for numbers are a cache. Before a loop, whatever the nest needs is loaded, if all of it fits: then its body
+has no SMOVE at all. If it does not fit, the body starts with an empty cache and fills it as straight code does. A loop
 costs SMOVE, and SADD, CB each time round, as in the paper's programs; every loop here runs at least once.
 """
 
@@ -108,7 +108,7 @@ class Code:
             self.block = body
             yield
             self.block = self.outer.pop()
-            self.block.append(Loop(counter, count, body + moves))
+            self.block.append(Loop(counter, count, [*body, *moves]))
 
     def text(self) -> str:
         """The assembly."""

@@ -1,10 +1,10 @@
 """Where numbers lie: the scratchpads' free room, and the image of main memory; left out: defragmentation.
 
-    Home      a space (vector scratchpad or main memory) and the address of the first number, or a register that holds it
+    Home      a space (vector scratchpad or main memory) and the first number's address, or a register with it
     Room      free room of a scratchpad: values from the bottom up, temporary ones from the top down, first fit
     Image     main memory: constants (each once), then inputs, outputs and values that the scratchpad has no room for
 
-A quarter of the vector scratchpad is kept for temporary vectors, so that a network of any width finds a place to compute.
+A quarter of the vector scratchpad is kept for temporary vectors, so that any network finds a place to compute.
 """
 
 from collections.abc import Iterator

@@ -1,10 +1,10 @@
-"""What the rules work on: values of a network (or of a scan's body), their homes and orders; left out: spilling by cost.
+"""What the rules work on: values of a network (or of a scan's body) and where they lie; left out: spilling by cost.
 
 Values      live in the vector scratchpad from their operation to their last reader, or in main memory where it is full
 Orders      maps [1, C, H, W] lie channels last, so that MMV and VGTM see the channels of a place as a vector; what
             reads a value in plain order gets a copy, and weights behind a flatten are permuted when they are laid out
 Constants   lie in main memory; an operation that needs one loads it, a scan before its first step where there is room
-Matrices    all resident in the matrix scratchpad, each loaded once, if all of them fit; else loaded, in tiles, at each use
+Matrices    all stay in the matrix scratchpad, each loaded once, if all fit; else loaded, in tiles, at each use
 
 A network is lowered twice: the first time shows what is asked for, the second time knows.
 """

@@ -10,6 +10,7 @@ Random weights: normal, standard deviation gain / sqrt(inputs), so that sums sta
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -20,7 +21,7 @@ from lamina.ir.network import Array, Network
 from lamina.ir.types import INDEX, Fixed, Type
 
 FORMAT = Fixed(integer_bits=6, fraction_bits=10)
-PRODUCT = {"rounding": "power_of_two", "products": "exact", "accumulator": 64}
+PRODUCT: dict[str, Any] = {"rounding": "power_of_two", "products": "exact", "accumulator": 64}
 
 
 @dataclass(kw_only=True, slots=True)
@@ -38,7 +39,7 @@ class Parts:
         """An input of stored fixed-point numbers."""
         return self.b.input(name, Type(shape=shape, element=self.element))
 
-    def weights(self, name: str, real: Array) -> Value:
+    def weights(self, name: str, real: Array | list[float]) -> Value:
         """A constant of real numbers, rounded to the format."""
         bits = self.element.fraction_bits
         stored = np.clip(np.rint(np.asarray(real, np.float64) * 2**bits), self.element.low, self.element.high)
@@ -55,16 +56,16 @@ class Parts:
         return self.add(self.times(x, w), b)
 
     def times(self, x: Value, w: Value) -> Value:
-        return self.b.emit("linear", [x, w], **PRODUCT)  # type: ignore[no-any-return]
+        return self.b.emit("linear", [x, w], **PRODUCT)
 
     def add(self, x: Value, y: Value) -> Value:
-        return self.b.emit("add", [x, y])  # type: ignore[no-any-return]
+        return self.b.emit("add", [x, y])
 
     def subtract(self, x: Value, y: Value) -> Value:
-        return self.b.emit("subtract", [x, y])  # type: ignore[no-any-return]
+        return self.b.emit("subtract", [x, y])
 
     def multiply(self, x: Value, y: Value) -> Value:
-        return self.b.emit("multiply", [x, y])  # type: ignore[no-any-return]
+        return self.b.emit("multiply", [x, y])
 
     def apply(self, function: str, x: Value) -> Value:
         """sigmoid or tanh as the machine computes them."""
@@ -73,12 +74,12 @@ class Parts:
             self.tables[function] = self.b.constant(
                 f"{function}.table", entries, Type(shape=(2**16,), element=self.element)
             )
-        return self.b.emit("lookup", [x, self.tables[function]], name=function)  # type: ignore[no-any-return]
+        return self.b.emit("lookup", [x, self.tables[function]], name=function)
 
     def choose(self, comparison: str, x: Value, y: Value, then: float = 1.0, otherwise: float = 0.0) -> Value:
         """`then` where `comparison` of x and y holds, else `otherwise`."""
         holds = self.b.emit(comparison, [x, y])
-        return self.b.emit("where", [holds, self.b.scalar(then * 2**10, x), self.b.scalar(otherwise * 2**10, x)])  # type: ignore[no-any-return]
+        return self.b.emit("where", [holds, self.b.scalar(then * 2**10, x), self.b.scalar(otherwise * 2**10, x)])
 
     def drawn(self, shape: Sequence[int]) -> Value:
         """Uniform numbers; the key is an input, made when the first draw is."""
@@ -86,7 +87,7 @@ class Parts:
             self.key = self.b.input("key", Type(shape=(), element=INDEX))
         real = self.b.emit("uniform", [self.key], shape=tuple(shape), stream=self.draws)
         self.draws += 1
-        return self.b.emit("quantise", [real], element=self.element)  # type: ignore[no-any-return]
+        return self.b.emit("quantise", [real], element=self.element)
 
     def finish(self, name: str, **outputs: Value) -> Network:
         return self.b.network(name, outputs)

@@ -1,7 +1,7 @@
-"""How each operator becomes instructions: a file holds the rules of one kind in `RULES`; left out: what has no instruction.
+"""How each operator becomes instructions: a file holds rules in `RULES`; left out: what has no instruction.
 
-A rule is called as rule(scope, operation) and gives the results their homes. An operation whose operands are all constant
-is computed here and now; one without a rule is refused by name.
+A rule is called as rule(scope, operation) and gives the results their homes. An operation whose operands are all
+constant is computed here and now; one without a rule is refused by name.
 """
 
 import importlib

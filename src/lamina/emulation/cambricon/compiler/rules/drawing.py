@@ -1,6 +1,6 @@
 """Random numbers: `uniform`, then `quantise` to the machine's format, is RV; left out: draws inside a loop.
 
-The machine counts its RVs and takes the count for the generator's stream, so a network numbers its draws 0, 1, 2 in order.
+The machine counts its RVs and takes the count for the generator's stream: a network numbers its draws 0, 1, 2 in order.
 """
 
 from lamina.emulation.cambricon.compiler._scope import Scope, refuse

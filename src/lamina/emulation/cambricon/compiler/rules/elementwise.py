@@ -246,7 +246,7 @@ def _slots(steps: Sequence[Step], sources: Mapping[str, Home]) -> dict[str, int]
     """Which temporary vector each result has; one that is read for the last time may hold the next."""
     last = {operand: at for at, step in enumerate(steps) for operand in step[2:] if isinstance(operand, str)}
     slots: dict[str, int] = {}
-    for at, (_, made, a, b) in enumerate(steps):
+    for at, (_, made, *_) in enumerate(steps):
         busy = {slots[n] for n in slots if last.get(n, len(steps)) > at}
         slots[made] = next(s for s in range(len(steps)) if s not in busy)
     return slots

@@ -1,4 +1,4 @@
-"""Numbers moved by a rule, and views, which move nothing; left out: borders that repeat what lies inside (`pad`'s modes).
+"""Numbers moved by a rule, and views, which move nothing; left out: borders that repeat what is inside.
 
 transpose, slice, concatenate, pad, expand, tile      copies with strides
 reshape, flatten                                      another name for the same numbers

@@ -1,7 +1,7 @@
-"""Products with a matrix: MMV by rows, VMM by columns; left out: a bias inside the sum, which the instructions have not.
+"""Products with a matrix: MMV by rows, VMM by columns; left out: a bias in the sum (no instruction has one).
 
     linear   y = W x        a row of x after the other; W [k, c] whole, or in tiles of rows that fit the scratchpad
-    matmul   y = a B        constant B [c, n]: VMM, or as its transpose where it has to be cut; a value B goes through memory
+    matmul   y = a B        constant B [c, n]: VMM, or its transpose in tiles; a value B goes through memory
 
 A tile is the largest divisor of the rows that fits, so that a loop over tiles leaves no rest.
 """
@@ -34,7 +34,7 @@ def _linear(scope: Scope, operation: Operation) -> None:
     x, w = operation.inputs
     if w not in scope.constants:
         raise refuse(operation, "its weights are no constant")
-    k, c = scope.types[w].shape
+    c = scope.types[w].shape[1]
     rows, order = scope.size(x) // c, scope.orders.get(x)
     matrix = scope.constants[w]
     with ExitStack() as stack:

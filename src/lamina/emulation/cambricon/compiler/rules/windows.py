@@ -3,8 +3,8 @@
     for p, q:   patch = R rows of S C numbers (VMOVE)      y[p, q] = MMV W, patch          W [k, R S C]
     for p, q:   y[p, q] = first place of the window        for r, s: y[p, q] = VGTM y[p, q], x[p + r, q + s]
 
-An average is a product with a matrix of 1/(R S) (exact where R S is a power of two). Groups are a loop inside. Padding is
-a copy with a border: in the scratchpad, or in main memory where it is too large there; then patches are VLOADs.
+An average is a product with a matrix of 1/(R S) (exact where R S is a power of two). Groups are a loop inside. Padding
+is a copy with a border: in the scratchpad, or in main memory where it is too large there; then patches are VLOADs.
 """
 
 from collections.abc import Iterator
