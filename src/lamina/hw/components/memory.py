@@ -9,11 +9,9 @@ Source    Horowitz, "Computing's Energy Problem", ISSCC 2014, figure 1.1.9, http
           density: 45 nm 6T cell of 0.346 um2 (Mistry et al., IEDM 2007) at an assumed array efficiency of one half
 """
 
-from bisect import bisect_right
-from math import log
-
 from lamina.core.units import KiB, MiB, pJ, um2
 from lamina.hw.cost import Mark
+from lamina.hw.power_law import power_law
 
 WORD_BYTES = 8
 _SOURCE = "Horowitz, ISSCC 2014, figure 1.1.9 (45 nm)"
@@ -40,11 +38,7 @@ SOURCES: dict[str, tuple[Mark, str]] = {
 
 def sram_byte_j(capacity_bytes: float) -> float:
     """Joules a byte of an SRAM of that capacity."""
-    points = SRAM_WORD_J
-    index = min(max(bisect_right([c for c, _ in points], capacity_bytes) - 1, 0), len(points) - 2)
-    (c0, e0), (c1, e1) = points[index], points[index + 1]
-    exponent = log(e1 / e0) / log(c1 / c0)
-    return float(e0 * (max(capacity_bytes, 1) / c0) ** exponent / WORD_BYTES)
+    return power_law(max(capacity_bytes, 1), SRAM_WORD_J) / WORD_BYTES
 
 
 def dram_byte_j() -> float:

@@ -13,11 +13,11 @@ Source    Stillmaker, Baas, Integration 58, 2017, p. 74-81, https://doi.org/10.1
 
 from bisect import bisect_right
 from collections.abc import Callable
-from math import exp, log
 
 from lamina.core.errors import BadInput
 from lamina.core.units import nm
 from lamina.hw.cost import Mark
+from lamina.hw.power_law import power_law
 
 _SOURCE = "Stillmaker and Baas, Integration 58, 2017, as transcribed in nodeScale"
 # node: volts, coefficients of the energy from V^2 down, coefficients of the delay from V^3 down, area relative to 7 nm
@@ -101,5 +101,4 @@ def _at(node_m: float, volts: float | None, quantity: Callable[[int, float], flo
     at_low, at_high = (quantity(node, NODES[node][0] if volts is None else volts) for node in (low, high))
     if not (at_low > 0 and at_high > 0):
         raise BadInput(f"supply of {volts} V at {size:g} nm: outside the range that the scaling was fitted to")
-    share = log(size / low) / log(high / low)
-    return exp(log(at_low) + share * (log(at_high) - log(at_low)))
+    return power_law(size, [(low, at_low), (high, at_high)])
