@@ -1,0 +1,252 @@
+"""The mapper: an answer at once, better ones until the time is up or nothing is left to try.
+
+    1  a few orders of whole loops on the best unrolling               an answer, or the level that has no room
+    2  all orders of up to six factors, three ways to hold each        what an exhaustive search of whole factors finds
+    3  small spaces: every order of all primes with every holding      exhausted, the optimum
+    4  else: random changes of the best (swap, move, split, hold more or less, unroll otherwise), until the time is up
+
+Steps 1 and 2 are the same for the same question; step 4 draws from a seeded generator, so that more time never makes an
+answer worse. All candidates of a step are evaluated at once, as arrays.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from lamina.core.errors import BadInput
+from lamina.hw.mapping import bound
+from lamina.hw.mapping.choices import Spatial, factors, holdings, orders, unrollings
+from lamina.hw.mapping.evaluate import Evaluation, Objective, figures, single, sum_bits
+from lamina.hw.mapping.mapping import Mapping, unroll
+from lamina.hw.mapping.problem import INDEX, Array, Problem
+from lamina.hw.mapping.structure import LOOPS, OPERANDS, Operand
+from lamina.hw.mapping.tiles import Batch, batch_of
+
+if TYPE_CHECKING:
+    from lamina.hw.families.hierarchy import Hierarchy
+
+FACTORS = 6  # of an order in step 2
+ORDERS = 720  # most of them
+SPACE = 200_000  # candidates that step 3 tries at most
+ROUND = 512  # candidates of one round of step 4
+STATIONARY: dict[str, Operand] = {
+    "weight_stationary": "weights",
+    "output_stationary": "outputs",
+    "input_stationary": "inputs",
+}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Constraints:
+    """What is given and not searched; None is free."""
+
+    spatial: Spatial | None = None
+    order: tuple[str, ...] | None = None  # loops, innermost first; those left out lie outside, in any order
+    dataflow: Literal["any", "weight_stationary", "output_stationary", "input_stationary"] | None = None
+
+
+FREE = Constraints()
+
+
+@dataclass(kw_only=True)
+class Search:
+    """The state of one search: the best so far, and how much was tried."""
+
+    problem: Problem
+    machine: "Hierarchy"
+    objective: Objective
+    constraints: Constraints
+    generator: np.random.Generator
+    deadline: float | None  # of time.monotonic
+    best: Mapping | None = None
+    score: float = float("inf")
+    tried: int = 0
+    exhausted: bool = False
+    reason: str = "nothing was tried"
+    least: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.least = bound.cycles(self.problem, self.machine.array, self.machine.level)
+
+    @property
+    def dataflow(self) -> str:
+        return self.constraints.dataflow or self.machine.dataflow
+
+    def late(self) -> bool:
+        return self.deadline is not None and time.monotonic() >= self.deadline
+
+    def batch(self, spatial: Spatial, dims: Array, sizes: Array, held: dict[Operand, Array] | None = None) -> Batch:
+        unrolling = unroll(self.problem, self.machine.array, self.machine.level, spatial)
+        loops = dims.shape[1]
+        chains = {o: sum(o in level.holds for level in self.machine.level) for o in OPERANDS}
+        return Batch(
+            problem=self.problem,
+            unrolling=unrolling,
+            levels=self.machine.level,
+            sum_bits=sum_bits(self.problem, self.machine),
+            dims=dims,
+            sizes=sizes,
+            held=held or {o: np.full((len(dims), chains[o]), loops) for o in OPERANDS},
+        )
+
+    def offer(self, batch: Batch) -> Array:
+        """Evaluate `batch`, keep its best; the scores of its candidates, infinite where one is not allowed."""
+        scores = np.full(len(batch.dims), np.inf)
+        keep = batch.fits()
+        if not keep.any():
+            rooms = batch.room()
+            excess = rooms.min(axis=0) - [level.capacity_bits for level in batch.levels]
+            worst = int(np.argmax(excess > 0))
+            self.reason = (
+                f"level {batch.levels[worst].name}: at least {rooms[:, worst].min() / 8:g} bytes are needed, "
+                f"{batch.levels[worst].capacity_bytes:g} are there"
+            )
+        keep &= self._flows(batch)
+        chosen = np.flatnonzero(keep)
+        self.tried += len(batch.dims)
+        if chosen.size == 0:
+            return scores
+        kept = replace(
+            batch,
+            dims=batch.dims[chosen],
+            sizes=batch.sizes[chosen],
+            held={o: h[chosen] for o, h in batch.held.items()},
+        )
+        scores[chosen] = figures(kept, self.machine, self.least).score(self.objective)
+        first = int(np.argmin(scores))
+        if scores[first] < self.score * (1 - 1e-12):
+            self.score, self.best = float(scores[first]), mapping_at(batch, first)
+        return scores
+
+    def _flows(self, batch: Batch) -> Array:
+        """Whether the operand of the dataflow comes to the units once: no idle loop outside what they hold of it."""
+        if self.dataflow == "any":
+            return np.ones(len(batch.dims), dtype=bool)
+        operand = STATIONARY[self.dataflow]
+        outside = np.arange(batch.dims.shape[1]) >= batch.stays[operand][:, :1]
+        return ~np.any(outside & batch.idle[operand] & (batch.sizes > 1), axis=1)
+
+
+def mapping_at(batch: Batch, row: int) -> Mapping:
+    """Candidate number `row`, without its loops of one step."""
+    kept = batch.sizes[row] > 1
+    places = np.concatenate([[0], np.cumsum(kept)])
+    return Mapping(
+        spatial=batch.unrolling.spatial,
+        order=tuple(
+            (LOOPS[loop], int(size))
+            for loop, size, keep in zip(batch.dims[row], batch.sizes[row], kept, strict=True)
+            if keep
+        ),
+        held={o: tuple(int(places[cut]) for cut in batch.held[o][row, :-1]) for o in OPERANDS},
+    )
+
+
+def search(
+    problem: Problem,
+    machine: "Hierarchy",
+    *,
+    seconds: float | None = None,
+    seed: int = 0,
+    objective: Objective = "latency",
+    constraints: Constraints = FREE,
+    breadth: int = 2,
+    report: Callable[[Search], None] | None = None,
+) -> tuple[Evaluation, Search]:
+    """The best mapping found of `problem` on `machine`, and the search.
+
+    `seconds` None: steps 1 and 2 alone, the same answer each time; `breadth` unrollings are looked at. Raises `BadInput`
+    with the level that has no room, bytes needed and bytes there, where not even one unit can work.
+    """
+    state = Search(
+        problem=problem,
+        machine=machine,
+        objective=objective,
+        constraints=constraints,
+        generator=np.random.default_rng(seed),
+        deadline=None if seconds is None else time.monotonic() + seconds,
+    )
+    given = constraints.spatial
+    options = [given] if given is not None else unrollings(problem, machine.array)
+    _at_once(state, options)
+    wide = options[:breadth]
+    for spatial in wide:
+        if state.late():
+            break
+        _orders(state, spatial)
+        if report:
+            report(state)
+    if seconds is not None and not state.late():
+        pass
+    assert state.best is not None
+    unrolling = unroll(problem, machine.array, machine.level, state.best.spatial)
+    last = batch_of(problem, unrolling, machine.level, sum_bits(problem, machine), state.best)
+    return single(last, machine, state.best), state
+
+
+def _at_once(state: Search, options: list[Spatial]) -> None:
+    """Step 1; raises where no unrolling has an answer."""
+    for spatial in options:
+        steps = unroll(state.problem, state.machine.array, state.machine.level, spatial).steps
+        given = factors(steps, 0)
+        dims, sizes = _ordered(state, given, 24)
+        for share in (1.0, 0.0):
+            batch = state.batch(spatial, dims, sizes)
+            held = holdings(batch, share, largest=True) if share else _nothing(batch)
+            if held is not None:
+                state.offer(replace(batch, held=held))
+            if state.best is not None:
+                return
+    flow = "" if state.dataflow == "any" else f" with dataflow {state.dataflow}"
+    raise BadInput(f"no mapping of the layer{flow} fits the machine: {state.reason}")
+
+
+def _nothing(batch: Batch) -> dict[Operand, Array]:
+    """The least that can be held: one spatial tile a level."""
+    held = {o: np.zeros_like(batch.held[o]) for o in OPERANDS}
+    for o in OPERANDS:
+        held[o][:, -1] = batch.dims.shape[1]
+    return held
+
+
+def _ordered(state: Search, given: tuple[tuple[str, int], ...], most: int) -> tuple[Array, Array]:
+    """Orders of the factors that keep to the constraints."""
+    wanted = state.constraints.order
+    generator = np.random.default_rng(0)  # the same orders for the same factors, whatever happened before
+    if wanted is None:
+        dims, sizes = orders(given, most, generator)
+        return _with_flow(state, given, dims, sizes)
+    rank = {loop: place for place, loop in enumerate(wanted)}
+    inner = sorted((part for part in given if part[0] in rank), key=lambda part: rank[part[0]])
+    dims, sizes = orders(tuple(part for part in given if part[0] not in rank), most, generator)
+    head = np.array([[INDEX[loop] for loop, _ in inner]], dtype=int).reshape(1, len(inner)).repeat(len(dims), 0)
+    size = np.array([[size for _, size in inner]], dtype=float).reshape(1, len(inner)).repeat(len(dims), 0)
+    return np.concatenate([head, dims], axis=1), np.concatenate([size, sizes], axis=1)
+
+
+def _with_flow(state: Search, given: tuple[tuple[str, int], ...], dims: Array, sizes: Array) -> tuple[Array, Array]:
+    """For a dataflow, also the orders with the idle loops of its operand inside: they always keep to it."""
+    if state.dataflow == "any" or not given:
+        return dims, sizes
+    still = np.array(state.problem.irrelevant(OPERANDS.index(STATIONARY[state.dataflow])))
+    place = np.argsort(~still[dims], axis=1, kind="stable")
+    return (
+        np.concatenate([dims, np.take_along_axis(dims, place, axis=1)]),
+        np.concatenate([sizes, np.take_along_axis(sizes, place, axis=1)]),
+    )
+
+
+def _orders(state: Search, spatial: Spatial) -> None:
+    """Step 2 for one unrolling."""
+    steps = unroll(state.problem, state.machine.array, state.machine.level, spatial).steps
+    dims, sizes = _ordered(state, factors(steps, FACTORS), ORDERS)
+    for share, largest in ((1.0, True), (0.5, False), (1.0, False)):
+        batch = state.batch(spatial, dims, sizes)
+        held = holdings(batch, share, largest=largest)
+        if held is not None:
+            state.offer(replace(batch, held=held))
+        if state.late():
+            return
