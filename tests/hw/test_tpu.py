@@ -6,7 +6,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import lamina
 from lamina.core.errors import BadInput
 from lamina.hw import registry, table
 from lamina.hw.cost import settled, total
@@ -15,6 +14,7 @@ from lamina.hw.families._tpu_timeline import Counters, Work, timeline
 from lamina.hw.families.tpu import Tpu, cost, counters, cycles, network_counters, refusal, tiles
 from lamina.ir.layer import Layer, dense
 from tests.hw.shapes import moving, multiplying
+from tests.networks import lenet5
 
 V1 = registry.registered("tpu_v1").parameters
 GDDR5 = registry.registered("tpu_v1_gddr5").parameters
@@ -209,7 +209,7 @@ def test_energy_is_power_times_time_and_weight_memory_by_the_byte():
 
 
 def test_lenet5_costs_whole():
-    network = lamina.lower("lenet5")
+    network = lenet5()
     for name in ("tpu_v1", "tpu_v1_gddr5"):
         (result,) = table.cost(network, [registry.registered(name)]).results
         assert result.coverage == 1

@@ -21,6 +21,7 @@ Paper     Jouppi et al., ISCA 2017, https://doi.org/10.1145/3079856.3080246
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from math import ceil
 from typing import Literal, get_args
 
@@ -96,7 +97,7 @@ class Tpu:
     @property
     def load_cycles(self) -> int:
         """L: cycles in which weight memory delivers one tile."""
-        return ceil(self.tile_bytes * self.clock_hz / self.dram_bytes_per_s)
+        return ceil(self.tile_bytes * Fraction(self.clock_hz) / Fraction(self.dram_bytes_per_s))  # floats round past it
 
     @property
     def ridge_macs_per_byte(self) -> float:
