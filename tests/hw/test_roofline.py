@@ -87,6 +87,30 @@ def test_a_measurement_of_another_processor_is_made_again(cache, monkeypatch, ca
     other = {"schema": 1, "processor": "another", "date": "d", "parameters": numbers}
     cache.write_text(json.dumps(other))
     made = measure.Measured(processor=measure.processor(), date="today", parameters=numbers)
-    monkeypatch.setattr(measure, "measure", lambda: made)
+    monkeypatch.setattr(measure, "measure", lambda threads: made)
     assert measure.measured() is made
     assert "another" in capsys.readouterr().err
+
+
+def test_all_cores_are_measured_apart(cache, monkeypatch, capsys):
+    """The same file for another number of threads is measured again; one thread keeps its own file."""
+    monkeypatch.setattr(measure, "all_threads", lambda: 3)
+    numbers = dict.fromkeys(measure._FIELDS, 1e9)
+    kept = {"schema": 1, "processor": measure.processor(), "date": "d", "threads": 3, "parameters": numbers}
+    place = cache.with_name("cpu_all_cores.json")
+    place.write_text(json.dumps(kept))
+    machine = registry.find("cpu_all_cores")
+    assert machine.parameters.peak_ops_per_s == 1e9
+    assert {citation.partition(", ")[2].split(", ")[1] for _, citation in machine.sources.values()} == {"3 threads"}
+    place.write_text(json.dumps({**kept, "threads": 2}))
+    made = measure.Measured(processor=measure.processor(), date="today", parameters=numbers, threads=3)
+    monkeypatch.setattr(measure, "measure", lambda threads: made)
+    assert measure.measured(3) is made
+    assert not cache.exists()
+
+
+def test_measuring_with_two_threads(cache):
+    two = measure.measure(2)
+    assert cache.with_name("cpu_all_cores.json").exists()
+    assert "2 threads" in str(two)
+    assert measure.measured(2) == two
