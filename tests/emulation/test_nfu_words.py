@@ -201,7 +201,7 @@ def test_maximum_and_sum_of_a_window():
     unit = control(np.array([[4], [-3], [6], [5]]), results=2)
     word = Word(
         nbin_op=Op.LOAD, nbin_stride=2, nbin_stride_end=1, nbin_size=2, nbout_write_op=Out.STORE,
-        nfu2_op=Nfu2.MAXIMUM, nfu2_out=Sums.NFU3, output_end=1,
+        nfu2_op=Nfu2.MAXIMUM, nfu2_in=Sums.RESET, nfu2_out=Sums.NFU3, output_end=1,
     )  # fmt: skip
     unit.run([encode(word), encode(replace(word, end=True, nbout_address=1, nfu2_op=Nfu2.ADD))])
     assert unit.memory.results_RNE[:, 0, 0].tolist() == [6, 4 + 6]

@@ -149,6 +149,7 @@ def pooling(machine: Nfu, windows: Windows, *, maximum: bool) -> Iterator[Word]:
             nbout_write_op=Out.STORE,
             nbout_address=((image * w.p + y) * w.q + x) * w.groups + block,
             nfu2_op=Nfu2.MAXIMUM if maximum else Nfu2.ADD,
+            nfu2_in=Sums.RESET,
             nfu3_op=Nfu3.PASS if maximum else Nfu3.SCALE,
             output_end=min(machine.inputs, w.channels - block * machine.inputs),
         )

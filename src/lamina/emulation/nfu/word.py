@@ -53,8 +53,8 @@ class Nfu2(IntEnum):
 class Sums(IntEnum):
     """Where NFU-2's sums start from, or go to."""
 
-    RESET = 0  # start from nothing
-    KEEP = 1  # its own registers
+    KEEP = 0  # its own registers
+    RESET = 1  # start from nothing
     NBOUT = 2
     NFU3 = 3
 
@@ -84,7 +84,7 @@ class Word:
     nbout_bias: int = 0
     nfu1_op: Nfu1 = Nfu1.PASS
     nfu2_op: Nfu2 = Nfu2.ADD
-    nfu2_in: Sums = Sums.RESET
+    nfu2_in: Sums = Sums.KEEP
     nfu2_out: Sums = Sums.KEEP
     nfu3_op: Nfu3 = Nfu3.PASS
     output_begin: int = 0
