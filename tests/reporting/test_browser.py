@@ -6,6 +6,7 @@ import re
 
 import pytest
 
+import lamina
 from lamina.reporting import report
 from tests.reporting.browser import open_page
 from tests.reporting.synthetic import LAYERS, make
@@ -74,3 +75,18 @@ def test_no_sideways_scrolling(run, tmp_path, width):
     title = re.search(r"<title>(\d+) of (\d+)</title>", open_page(frame, tmp_path / "profile").html)
     assert title is not None
     assert int(title[1]) <= int(title[2]) == width
+
+
+@pytest.mark.parametrize("kind", ["table", "space"])
+def test_tables_and_sweeps_are_drawn(kind, tmp_path):
+    out = tmp_path / "run"
+    if kind == "table":
+        lamina.cost("lenet5", "diannao,systolic,zhang_fpga15", out=out)
+    else:
+        lamina.sweep("lenet5", "systolic", ["rows=4..32*2,columns=4..32*2"], out=out, jobs=1)
+    source = (out / "report.html").read_text()
+    seen = open_page(out / "report.html", tmp_path / "profile")
+    assert seen.console == ()
+    found = drawn(seen.html)
+    assert found.keys() == json.loads(re.search(r'id="figures">(.*?)</script>', source, re.S)[1]).keys()
+    assert all('class="main-svg"' in html for html in found.values())

@@ -7,12 +7,15 @@ from html.parser import HTMLParser
 
 import pytest
 
+import lamina
 from lamina.core.errors import BadInput
 from lamina.reporting import report
 from lamina.reporting.markup import script_json
 from lamina.reporting.sections import NAMES
 from tests.reporting.synthetic import MACHINES, make
 
+OF_TABLES = {"space", "machine_roofs"}  # sections of a sweep and of a table alone
+OF_RUNS = [name for name in NAMES if name not in OF_TABLES]
 _VOID = {"meta", "link", "img", "br"}
 
 
@@ -60,8 +63,8 @@ def figures(source):
 
 
 def test_every_section_is_there(page):
-    assert [a["id"] for a in page.all("section")] == list(NAMES)
-    assert {a["href"][1:] for a in page.all("a") if a["href"].startswith("#")} == set(NAMES)
+    assert [a["id"] for a in page.all("section")] == OF_RUNS
+    assert {a["href"][1:] for a in page.all("a") if a["href"].startswith("#")} == set(OF_RUNS)
 
 
 def test_it_is_well_formed_and_says_its_language(page):
@@ -139,7 +142,7 @@ def test_every_source_and_mark_is_there(source, run):
     ("file", "sections"),
     [
         ("summary.json", {"size", "roofline", "chain", "exports", "sources", "headline"}),
-        ("cost.json", {"energy"}),
+        ("cost.json", {"bars", "busy", "energy"}),
         ("evaluation.json", {"recognition"}),
         ("layers.csv", {"layers"}),
         ("weights.safetensors", {"filters"}),
@@ -151,7 +154,7 @@ def test_what_is_absent_is_left_out(run, tmp_path, file, sections):
     shutil.copytree(run, part)
     (part / file).unlink()
     there = {a["id"] for a in Page(report(part).read_text()).all("section")}
-    assert set(NAMES) - there == sections
+    assert set(OF_RUNS) - there == sections
 
 
 def test_a_bare_run_has_a_page(run, tmp_path):
@@ -192,7 +195,7 @@ def test_json_cannot_end_its_script():
         ("summary.json", "{", "not valid JSON"),
         ("summary.json", '{"schema": 2}', "schema 1"),
         ("summary.json", '{"schema": 1, "stages": [{"name": "float32"}]}', "section 'headline'"),
-        ("cost.json", '{"schema": 1, "results": [{"machine": 3}]}', "section 'energy'"),
+        ("cost.json", '{"schema": 1, "results": [{"machine": 3}]}', "section 'bars'"),
         ("evaluation.json", '{"schema": 1, "labels": [1], "confusion": [["a"]]}', "section 'recognition'"),
         ("layers.csv", "machine,name\ncpu,conv1,3\n", "line 2"),
         ("weights.safetensors", "nonsense", "not a readable safetensors file"),
@@ -207,6 +210,62 @@ def test_a_damaged_file_is_one_line_that_names_it(run, tmp_path, file, content, 
         report(broken)
     assert "\n" not in str(caught.value)
     assert str(broken) in str(caught.value)
+
+
+@pytest.fixture(scope="module")
+def table(tmp_path_factory):
+    """A table of a float network with a step of its training beside it."""
+    out = tmp_path_factory.mktemp("table") / "t"
+    lamina.cost("lenet5", "diannao,systolic,zhang_fpga15,k20m", out=out)
+    return out
+
+
+@pytest.fixture(scope="module")
+def space(tmp_path_factory):
+    out = tmp_path_factory.mktemp("space") / "s"
+    vary = ["rows=4..32*2,columns=4..32*2", "dataflow=weight_stationary,output_stationary"]
+    lamina.sweep("lenet5", "systolic", vary, out=out, jobs=1, objectives=("latency_s", "area_m2"))
+    return out
+
+
+def test_the_page_of_a_table(table):
+    source = (table / "report.html").read_text()
+    page = Page(source)
+    assert page.open == []
+    assert [a["id"] for a in page.all("section")] == ["machine_roofs", "bars", "busy", "energy", "layers", "repeat"]
+    results = json.loads((table / "cost.json").read_text())["results"]
+    bars = figures(source)["plot-bars"]["data"]
+    for trace, result in zip(bars, results, strict=True):
+        assert sum(x or 0 for x in trace["x"]) == pytest.approx(result["total"]["latency_s"])
+    (busy,) = figures(source)["plot-busy"]["data"]
+    assert max(z for row in busy["z"] for z in row if z is not None) <= 1
+    roofs = figures(source)["plot-roofs"]["data"]
+    for line, points in zip(roofs[::2], roofs[1::2], strict=True):
+        # no layer above its machine's roof
+        rate = line["y"][0] / line["x"][0]
+        for x, y in zip(points["x"], points["y"], strict=True):
+            assert y <= min(line["y"][1], rate * x) * (1 + 1e-9), points["name"]
+    step = json.loads((table / "training_cost.json").read_text())["results"]
+    assert step[0]["total"]["latency_s"] > results[0]["total"]["latency_s"]
+    assert "beside a step of its training" in source
+
+
+def test_the_page_of_a_sweep(space):
+    source = (space / "report.html").read_text()
+    assert Page(source).open == []
+    points, front = figures(source)["plot-space"]["data"]
+    assert len(points["x"]) == 32
+    assert len(front["x"]) == len(json.loads((space / "summary.json").read_text())["front"]) > 2
+    for x, y in zip(points["x"], points["y"], strict=True):  # nothing below the front
+        assert not any(x < a and y < b for a, b in zip(front["x"], front["y"], strict=True))
+
+
+def test_plotly_accepts_the_figures_of_tables_and_sweeps(table, space):
+    graph_objects = pytest.importorskip("plotly.graph_objects")
+    for folder in (table, space):
+        for figure in figures((folder / "report.html").read_text()).values():
+            graph_objects.Figure(figure)
+            assert all(figure["layout"][axis]["title"]["text"] for axis in ("xaxis", "yaxis"))
 
 
 def test_no_run_no_page(tmp_path):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from lamina.api import sources
 from lamina.api.runs import data_set
 from lamina.api.sources import Shapes, Values
-from lamina.core.errors import BadInput, unknown
+from lamina.core.errors import BadInput, LaminaError, unknown
 from lamina.core.progress import say
 from lamina.core.seeds import numpy_generator
 from lamina.ir.network import Array, Network
@@ -64,6 +64,7 @@ def cost(
     mode: str = "inference",
     shapes: Shapes | None = None,
     values: Values | None = None,
+    out: Path | str | None = None,
 ) -> Any:
     """The table of what `source` costs on each of `machines`; prints as text, `.to_json()` is INTERFACE section 2.
 
@@ -71,6 +72,7 @@ def cost(
     Where the network carries no word length (float), its layers are costed at `bits` (default 8) and the table says so.
     `mode="training"` costs one step of training: forward, backward and update by plain gradient descent, of cross
     entropy where the result is one row of scores an example, of the mean squared error elsewhere.
+    `out` is a folder for the table, its layers, a step of training beside it, and a page with the plots.
     Left out, the batch is the source's own; and without `machines` three are asked, whose coverage is told where they
     cannot run a layer.
     """
@@ -80,14 +82,45 @@ def cost(
     network = sources.network(source, shapes=shapes, values=values)
     if batch is not None:
         network = network.with_batch(batch)
-    if mode == "training":
-        network = training_step(network)
-    elif mode != "inference":
+    if mode not in ("inference", "training"):
         raise unknown("mode", mode, ("inference", "training"))
+    wanted = training_step(network) if mode == "training" else network
     names = registry.split_list(machines) if isinstance(machines, str) else list(machines or DEFAULT_MACHINES)
     partial = allow_partial or machines is None
     chosen = [pair_of(n, registry.find) or registry.find(n) for n in names]
-    return table.cost(network, chosen, bits=bits, allow_partial=partial)
+    found = table.cost(wanted, chosen, bits=bits, allow_partial=partial)
+    if out is not None:
+        step = _step_table(network, chosen, bits) if mode == "inference" else None
+        _write_costs(Path(out), found, step, names)
+    return found
+
+
+def _step_table(network: Network, machines: Sequence[Any], bits: int | None) -> Any:
+    """What one step of training costs where it can be told; None for a network that has no gradients."""
+    from lamina.hw import table
+
+    try:
+        return table.cost(training_step(network), machines, bits=bits, allow_partial=True)
+    except LaminaError as e:
+        say(f"no cost of training is shown: {e}", level=2)
+        return None
+
+
+def _write_costs(folder: Path, found: Any, step: Any, machines: Sequence[str]) -> None:
+    """cost.json, layers.csv, training_cost.json, report.html; a folder that holds another table is refused."""
+    from lamina.core import files
+    from lamina.core.run_folder import open_run
+    from lamina.hw import table
+    from lamina.reporting import report
+
+    told = found.to_json()
+    configuration = {"recipe": "cost", "network": told["network"]["name"], "machines": list(machines)}
+    with open_run(folder, {**configuration, "batch": told["network"]["batch"], "bits": told["network"]["bits"]}) as run:
+        files.write_json(run.file("cost.json"), told)
+        files.write(run.file("layers.csv"), table.layers_csv(told["results"]))
+        if step is not None:
+            files.write_json(run.file("training_cost.json"), step.to_json())
+        report(folder)
 
 
 def training_step(network: Network) -> Network:

@@ -1,4 +1,4 @@
-"""lower, cost, emulate, export, diff: words about one network."""
+"""lower, cost, sweep, emulate, export, diff: words about one network."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -38,10 +38,35 @@ def cost(
     mode: Annotated[str, typer.Option("--mode", help="inference, or training: one step.")] = "inference",
     shape: Shape = None,
     value: Value = None,
+    out: Annotated[Path | None, typer.Option("--out", help="The table, its layers and plots.", metavar="DIR")] = None,
 ) -> Any:
-    """What the network costs on each machine: latency, energy, area, bytes."""
-    closed: dict[str, Any] = {"shapes": shapes(shape), "values": values(value)}
+    """What the network costs on each machine: latency, energy, area, bytes; HOST+ACCELERATOR@LINK cuts it in two."""
+    closed: dict[str, Any] = {"shapes": shapes(shape), "values": values(value), "out": out}
     return lamina.cost(source, on, batch=batch, bits=bits, allow_partial=allow_partial, mode=mode, **closed)
+
+
+def sweep(
+    source: Source,
+    on: Annotated[str, typer.Option("--on", help="A machine, fields after a colon.", metavar="MACHINE")],
+    vary: Annotated[
+        list[str],
+        typer.Option("--vary", help="rows=8..64, rows=8..64*2, rows=8,16; repeatable.", metavar="FIELD=VALUES"),
+    ],
+    out: Annotated[Path | None, typer.Option("--out", help="Default runs/sweep-...", metavar="DIR")] = None,
+    objectives: Annotated[
+        str, typer.Option("--objectives", help="Of the Pareto front: latency_s, energy_j, area_m2, dram_bytes, cycles.")
+    ] = "latency_s,energy_j",
+    batch: Annotated[int | None, typer.Option("--batch", help="Examples at once; the source's own.", min=1)] = None,
+    bits: Annotated[int | None, typer.Option("--bits", help="Word length where the network has none; 8.")] = None,
+    engine: Annotated[str, typer.Option("--engine", help="processes, or ray: a cluster of machines.")] = "processes",
+    jobs: Annotated[int | None, typer.Option("--jobs", help="Processes; as many as there are cores.", min=1)] = None,
+    shape: Shape = None,
+    value: Value = None,
+) -> Any:
+    """One row a point of a machine's design space, and its Pareto front; killed, the same command goes on."""
+    wanted = [name.strip() for name in objectives.split(",") if name.strip()]
+    told: dict[str, Any] = {"out": out, "batch": batch, "bits": bits, "engine": engine, "jobs": jobs}
+    return lamina.sweep(source, on, vary, objectives=wanted, shapes=shapes(shape), values=values(value), **told)
 
 
 def emulate(
@@ -79,5 +104,5 @@ def diff(
 
 
 def register(app: typer.Typer) -> None:
-    for function in (lower, cost, emulate, export, diff):
+    for function in (lower, cost, sweep, emulate, export, diff):
         app.command(name=function.__name__)(verb(function))

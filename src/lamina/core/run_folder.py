@@ -36,11 +36,11 @@ class RunFolder:
     def file(self, name: str) -> Path:
         return self.path / name
 
-    def append_metrics(self, row: Mapping[str, Any]) -> None:
-        """Append one object to metrics.jsonl; durable once this returns."""
+    def append_metrics(self, *rows: Mapping[str, Any]) -> None:
+        """Append objects to metrics.jsonl; durable once this returns."""
         path = self.file("metrics.jsonl")
         with files.explained(path), path.open("ab") as file:
-            file.write((json.dumps(dict(row), allow_nan=False) + "\n").encode())
+            file.write("".join(json.dumps(dict(row), allow_nan=False) + "\n" for row in rows).encode())
             file.flush()
             os.fsync(file.fileno())
 

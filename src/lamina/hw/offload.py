@@ -6,8 +6,8 @@ other side wants it. Inputs start on the host, outputs have to end there, weight
     cost = sum of the operations on their sides + sum over crossings (latency + bytes / rate)
 
 The best assignment is found exactly, by dynamic programming over the operations in order: a state says of each value
-that is still wanted on which sides it lies, and only the cheapest way into a state is kept. The number of states grows
-with the width of the network (values alive at once), not with its length.
+that is still wanted on which sides it lies; only the cheapest way into a state is kept, and no state that a cheaper one
+becomes by crossings at no more cost. The number of states grows with the values alive at once, not with the length.
 
 Errors     `BadInput` for a rate that is not positive; `Unsupported` where an operation runs on neither side, or where
            so many values are alive at once that there are more than `MOST_STATES` states
@@ -31,6 +31,7 @@ from lamina.ir.types import Float
 ROWS = ("H21",)
 HOST, ACCELERATOR = 0, 1
 MOST_STATES = 200_000
+REFERENCES = 4  # cheapest states that others are compared with
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -81,6 +82,9 @@ class Cut:
     seconds: float
 
 
+_State = tuple[tuple[str, int], ...]  # the values that are still wanted, each with the sides it lies on as a mask
+
+
 class _Way(NamedTuple):
     """The cheapest way into a state, as a chain backwards."""
 
@@ -97,9 +101,9 @@ def best_cut(
     last = {value: index for index, step in enumerate(steps) for value in step.inputs}
     last.update(dict.fromkeys(outputs, len(steps)))
     start = tuple(sorted((value, 1 << HOST) for value in set(inputs) if value in last))
-    ways: dict[tuple[tuple[str, int], ...], _Way] = {start: _Way(0.0, HOST, (), None)}
+    ways: dict[_State, _Way] = {start: _Way(0.0, HOST, (), None)}
     for index, step in enumerate(steps):
-        found: dict[tuple[tuple[str, int], ...], _Way] = {}
+        found: dict[_State, _Way] = {}
         for state, way in ways.items():
             for side, seconds in enumerate(step.seconds):
                 if seconds is None:
@@ -115,15 +119,29 @@ def best_cut(
                     found[after] = _Way(whole, side, crossed, way)
         if not found:
             raise Unsupported(f"{step.name} runs neither on the host nor on the accelerator")
+        found = _undominated(found, sizes, link)
         if len(found) > MOST_STATES:
             raise Unsupported(f"at {step.name} too many values are alive at once to find the best cut exactly")
         ways = found
     return _cheapest(ways, sizes, outputs, link)
 
 
-def _cheapest(
-    ways: Mapping[tuple[tuple[str, int], ...], _Way], sizes: Mapping[str, float], outputs: Sequence[str], link: Link
-) -> Cut:
+def _undominated(ways: dict[_State, _Way], sizes: Mapping[str, float], link: Link) -> dict[_State, _Way]:
+    """Without the states that a cheaper one can become, by crossings, at no more than their own cost."""
+    for state, way in sorted(ways.items(), key=lambda item: item[1].seconds)[:REFERENCES]:
+        if state not in ways:
+            continue
+        places = dict(state)
+        ways = {
+            other: there
+            for other, there in ways.items()
+            if other == state
+            or there.seconds < way.seconds + sum(link.seconds(sizes[v]) for v, mask in other if mask & ~places[v])
+        }
+    return ways
+
+
+def _cheapest(ways: Mapping[_State, _Way], sizes: Mapping[str, float], outputs: Sequence[str], link: Link) -> Cut:
     """The cheapest way with all outputs brought to the host."""
     ends = []
     for state, way in ways.items():

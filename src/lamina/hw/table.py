@@ -3,7 +3,9 @@
 Where the network carries no word length (float), its layers are costed at `bits`, and the table says so.
 """
 
-from collections.abc import Callable, Sequence
+import csv
+import io
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -21,6 +23,9 @@ from lamina.ir.types import BOOL, INDEX, Float
 SCHEMA = 1
 DEFAULT_BITS = 8
 COLUMNS = ("machine", "accuracy", "latency", "energy", "area", "DRAM", "busy", "bound", "cover", "mark")
+LAYER_COLUMNS = (
+    "machine", "name", "op", "macs", "cycles", "latency_s", "energy_j", "dram_bytes", "utilisation", "bound",
+)  # fmt: skip
 SHOWN_MARKS = (("latency", "latency_s"), ("energy", "energy_j"))
 
 
@@ -149,3 +154,23 @@ def on_machine(layers: Sequence[Layer], machine: Machine, *, allow_partial: bool
         coverage=share,
         skipped=[layer.name for layer, _ in cannot],
     )
+
+
+def layers_csv(results: Sequence[Mapping[str, Any]]) -> bytes:
+    """One row per machine and layer; a column for the bytes at each level that any machine has, empty where unknown."""
+    levels = dict.fromkeys(
+        level for r in results for row in r["layers"] for level in (row["bytes_by_level"] or ()) if level != "dram"
+    )
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow([*LAYER_COLUMNS, *(f"{level}_bytes" for level in levels)])
+    for result in results:
+        for row in result["layers"]:
+            moved = row["bytes_by_level"] or {}
+            cells = [
+                result["machine"],
+                *(row[name] for name in LAYER_COLUMNS[1:]),
+                *(moved.get(level) for level in levels),
+            ]
+            writer.writerow(["" if cell is None else cell for cell in cells])
+    return text.getvalue().encode()

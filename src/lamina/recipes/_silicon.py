@@ -5,9 +5,7 @@ cost      layers.csv, and the table in its marker
 emulate   outputs of each machine's own arithmetic on test examples, in its marker
 """
 
-import csv
-import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from lamina.core import files
@@ -16,7 +14,6 @@ from lamina.recipes._stages import Done
 from lamina.recipes._work import Work
 
 NETWORK, WEIGHTS, LAYERS = "network.lamina", "network.safetensors", "layers.csv"
-COLUMNS = ("machine", "name", "op", "macs", "cycles", "latency_s", "energy_j", "dram_bytes", "utilisation", "bound")
 
 
 def lower(work: Work) -> Done:
@@ -48,7 +45,7 @@ def cost(work: Work) -> Done:
     network = work.networks()[0]
     machines = [registry.find(spec) for spec in registry.split_list(work.config.machines)]
     found = table.cost(network, machines).to_json()
-    files.write(work.run.file(LAYERS), layers_csv(found["results"]))
+    files.write(work.run.file(LAYERS), table.layers_csv(found["results"]))
     told = [
         f"{r['machine']} {si(r['total']['latency_s'], 's')} {si(r['total']['energy_j'], 'J')}" for r in found["results"]
     ]
@@ -63,22 +60,6 @@ def cost(work: Work) -> Done:
         says="; ".join(told),
         result={"cost": found, "roofline": roofline(machines), "sources": sources},
     )
-
-
-def layers_csv(results: Sequence[Mapping[str, Any]]) -> bytes:
-    """One row per machine and layer; a column for the bytes at each level that any machine has, empty where unknown."""
-    levels = dict.fromkeys(
-        level for r in results for row in r["layers"] for level in (row["bytes_by_level"] or ()) if level != "dram"
-    )
-    text = io.StringIO(newline="")
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow([*COLUMNS, *(f"{level}_bytes" for level in levels)])
-    for result in results:
-        for row in result["layers"]:
-            moved = row["bytes_by_level"] or {}
-            cells = [result["machine"], *(row[name] for name in COLUMNS[1:]), *(moved.get(level) for level in levels)]
-            writer.writerow(["" if cell is None else cell for cell in cells])
-    return text.getvalue().encode()
 
 
 def roofline(machines: Sequence[Any]) -> dict[str, Any] | None:

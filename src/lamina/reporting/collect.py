@@ -4,6 +4,7 @@
     metrics.jsonl         rows of training: {"stage", "epoch", "train_loss", ...}
     summary.json          {"schema": 1, "headline", "accuracies", "stages", "chain", "exports", "times", "sources", ...}
     cost.json             the table of INTERFACE section 2
+    training_cost.json    the same of one step of training
     evaluation.json       {"labels", "confusion", "wrong", "examples"} on the test set
     layers.csv            one row per machine and layer
     weights.safetensors   the first convolution's filters are shown
@@ -36,6 +37,7 @@ class Run:
     metrics: Sequence[Mapping[str, Any]]
     summary: Mapping[str, Any]
     cost: Mapping[str, Any]
+    training_cost: Mapping[str, Any]
     evaluation: Mapping[str, Any]
     layers: Sequence[Mapping[str, str]]
     filters: tuple[str, NDArray[Any]] | None  # name and weights (k, c, r, s) of the first convolution
@@ -50,6 +52,7 @@ def collect(path: Path) -> Run:
         metrics=RunFolder(path=path, settings=settings).metrics(),
         summary=_object(path / "summary.json"),
         cost=_object(path / "cost.json"),
+        training_cost=_object(path / "training_cost.json"),
         evaluation=_object(path / "evaluation.json"),
         layers=_rows(path / "layers.csv"),
         filters=_filters(path / "weights.safetensors"),

@@ -94,6 +94,8 @@ def _built(name: str, build: object, run: Run) -> Section | None:
 
 def _title(run: Run) -> str:
     configuration = run.settings["configuration"]
+    if configuration.get("network"):  # a table or a sweep: one network, and where it was costed
+        return f"{configuration['network']} on {configuration.get('machine') or ', '.join(configuration['machines'])}"
     model, data = configuration.get("model"), configuration.get("data")
     name = model.get("name") if isinstance(model, dict) else model
     set_ = data.get("name") if isinstance(data, dict) else data
@@ -107,7 +109,12 @@ def _lead(run: Run) -> str:
     whole = (
         "One network, trained, made smaller, costed, emulated and exported: what came out, each number with its source."
     )
-    lead = whole if configuration.get("recipe") else "What this run left."
+    costed = {
+        "sweep": "A design space: what the network costs on each machine in it, and which of them are worth having.",
+        "cost": "What one network costs on each machine, layer by layer, each number with its mark and source.",
+    }
+    recipe = configuration.get("recipe")
+    lead = costed.get(recipe) or (whole if recipe else "What this run left.")
     seed = configuration.get("seed")
     return lead if seed is None else f"{lead} Seed {seed}."
 
