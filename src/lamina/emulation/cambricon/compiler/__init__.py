@@ -3,7 +3,7 @@
     network (fixed point) ──rules, twice──▶ instructions and loops ──registers──▶ assembly ──▶ program, image of memory
 
 The program computes one example, and the interpreter's numbers to the bit: an operation whose numbers its instructions
-cannot give is refused by name. `_homes` lays out the scratchpads, `_scope` the values; the files of `rules` hold operators.
+cannot give is refused by name. `_homes` lays out the scratchpads, `_scope` the values; operators are files of `rules`.
 Main memory holds constants, inputs, outputs, and what the vector scratchpad has no room for.
 
     made = compile_network(network, machine)      made.text, made.program

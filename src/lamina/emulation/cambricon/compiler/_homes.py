@@ -64,7 +64,10 @@ class Room:
         """The highest address with room for `size`, until the block ends; raises `Unsupported` naming `what`."""
         gap = next((g for g in reversed(self.gaps) if g[1] - g[0] >= size), None)
         if gap is None:
-            raise Unsupported(f"{what} needs {size:,} elements of the scratchpad at once, {self.largest:,} are free")
+            raise Unsupported(
+                f"Cambricon cannot run {what!r}: it needs {size:,} elements of a scratchpad at once, "
+                f"{self.largest:,} are free"
+            )
         self._cut(gap[1] - size, gap[1])
         yield gap[1] - size
         self.give(gap[1] - size, size)

@@ -149,10 +149,11 @@ def _chosen(pair: tuple[int, int], one: int) -> tuple[Step, ...]:
 def compute(scope: Scope, operation: Operation, steps: Sequence[Step], operands: Mapping[str, str]) -> None:
     """The result of `steps` on values (names in `steps` -> values), stretched to the result's shape."""
     name, shape = operation.name, scope.types[operation.name].shape
-    orders = {
-        scope.orders.get(v) for v in operands.values() if v not in scope.constants and scope.size(v) == scope.size(name)
-    }
+    values = [v for v in operands.values() if v not in scope.constants]
+    orders = {scope.orders.get(v) for v in values if scope.size(v) == scope.size(name)}
     order = orders.pop() if len(orders) == 1 else None
+    if order is not None and shape != (1, *order) and any(scope.size(v) != scope.size(name) for v in values):
+        order = None  # a flat view of maps cannot be stretched along their axes
     with ExitStack() as stack:
         homes = {n: _stretched(scope, v, shape, order, stack) for n, v in operands.items()}
         run(scope, name, steps, homes, scope.result(name, order), scope.size(name))
