@@ -1,6 +1,6 @@
 """The rooflines of the machines of a table, with each layer as a point.
 
-    peak       2 MACs / (utilisation x datapath time): what all multipliers would do
+    peak       2 MACs / (utilisation x latency) of a layer that waits for no memory: what all multipliers would do
     roof       min(peak, DRAM bandwidth x intensity)     intensity = 2 MACs / DRAM bytes
     attained   2 MACs / latency
 
@@ -43,16 +43,11 @@ def section(run: Run) -> Section | None:
 
 def _roof(result: Mapping[str, Any]) -> tuple[float | None, float | None]:
     """(operations a second of all multipliers, DRAM bytes a second) of a costed machine, where they can be told."""
-    fields = result["fields"]
-    peak = None
-    for row in result["layers"]:
-        if not row["utilisation"] or not row["macs"]:
-            continue
-        clocked = row["cycles"] and fields.get("clock_hz")
-        seconds = row["cycles"] / fields["clock_hz"] if clocked else row["latency_s"]
-        if seconds:
-            peak = max(peak or 0.0, 2 * row["macs"] / (row["utilisation"] * seconds))
-    return peak, fields.get("dram_bytes_per_s")
+    rows = [row for row in result["layers"] if row["utilisation"] and row["macs"] and row["latency_s"]]
+    # a layer that waits for no memory tells the peak exactly, whether utilisation is of its cycles or of its latency
+    rows = [row for row in rows if row["bound"] == "compute"] or rows
+    peak = max((2 * row["macs"] / (row["utilisation"] * row["latency_s"]) for row in rows), default=None)
+    return peak, result["fields"].get("dram_bytes_per_s")
 
 
 def _points(result: Mapping[str, Any]) -> list[tuple[str, float, float]]:
