@@ -2,18 +2,18 @@
 
     diannao        systolic:rows=32,columns=32,dataflow=output_stationary        mine.toml:clock_hz=5e8
 
-A machine file says `family = "systolic"` and then the family's fields, which carry their units in their names; those it
-leaves out keep the family's defaults. Unknown keys, wrong types and values out of range are one `BadInput` with key and
-line. A field that a person sets is marked assumed, unless the file's table `[sources]` says where it is from:
+A machine file says `family = "systolic"` and then the family's fields, which carry their units in their names (a list of
+parts is an array of tables, such as `[[level]]`); those it leaves out keep the family's defaults. Unknown keys, wrong
+types and values out of range are one `BadInput` with key and line. A field that a person sets is marked assumed, unless
+the file's table `[sources]` says where it is from:
 
     [sources]
     clock_hz = "published: Chen et al., ASPLOS 2014, table 3"
 """
 
-import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import MISSING, fields
+from dataclasses import fields
 from pathlib import Path
 from types import ModuleType
 from typing import Any, cast
@@ -21,9 +21,10 @@ from typing import Any, cast
 import lamina.hw.families as families_package
 import lamina.hw.machines as machines_package
 from lamina.core import files, registry
-from lamina.core.configuration import convert, replace
+from lamina.core.configuration import replace
 from lamina.core.errors import BadInput, one_line, unknown
 from lamina.core.units import MiB
+from lamina.hw import _tables
 from lamina.hw.cost import MARKS, Mark
 from lamina.hw.machine import Machine
 
@@ -107,49 +108,26 @@ def from_file(path: Path) -> Machine:
     if "family" not in given:
         raise BadInput(f"{path}: the key family is missing: one of {', '.join(known)}")
     if given["family"] not in known:
-        raise BadInput(f"{_place(path, text, 'family')}: {unknown('family', str(given['family']), known)}")
+        raise BadInput(f"{_tables.place(path, text, 'family')}: {unknown('family', str(given['family']), known)}")
     kind = _dataclass(registry.member(families_package, given["family"], "family"))
     values = {key: value for key, value in given.items() if key not in SPECIAL}
-    parameters = _parameters(path, text, kind, values)
+    parameters = _tables.read(path, text, kind, values, SPECIAL)
     note: tuple[Mark, str] = ("assumed", f"{path.name}, set by the user")
     default: tuple[Mark, str] = ("assumed", "the family's default")
     sources = {f.name: note if f.name in values else default for f in fields(kind)}
     sources |= _sources(path, text, given.get("sources", {}), sources)
     name = given.get("name", path.stem)
     if not isinstance(name, str):
-        raise BadInput(f"{_place(path, text, 'name')}: a name is text")
+        raise BadInput(f"{_tables.place(path, text, 'name')}: a name is text")
     return Machine(name=name, parameters=parameters, sources=sources, paper=f"user's file {path.name}")
-
-
-def _parameters(path: Path, text: str, kind: type, values: Mapping[str, Any]) -> Any:
-    from typing import get_type_hints
-
-    hints = get_type_hints(kind)
-    known = {f.name: f for f in fields(kind)}
-    converted = {}
-    for key, value in values.items():
-        if key not in known:
-            raise BadInput(f"{_place(path, text, key)}: {unknown('key', key, [*known, *SPECIAL])}")
-        try:
-            converted[key] = convert(value, hints[key], key)
-        except BadInput as e:
-            raise BadInput(f"{_place(path, text, key)}: {e}") from e
-    missing = [n for n, f in known.items() if f.default is MISSING and n not in converted]
-    if missing:
-        raise BadInput(f"{path}: the key {missing[0]} is missing: it has no default")
-    try:
-        return kind(**converted)
-    except BadInput as e:
-        key = next((k for k in converted if re.search(rf"\b{k}\b", str(e))), "family")
-        raise BadInput(f"{_place(path, text, key)}: {e}") from e
 
 
 def _sources(path: Path, text: str, given: Any, known: Mapping[str, Any]) -> dict[str, tuple[Mark, str]]:
     """The table `[sources]`: field -> "mark: citation"."""
     if not isinstance(given, dict):
-        raise BadInput(f'{_place(path, text, "sources")}: [sources] is a table of FIELD = "MARK: CITATION"')
+        raise BadInput(f'{_tables.place(path, text, "sources")}: [sources] is a table of FIELD = "MARK: CITATION"')
     found: dict[str, tuple[Mark, str]] = {}
-    place = _place(path, text, "sources")
+    place = _tables.place(path, text, "sources")
     for key, value in given.items():
         if key not in known:
             raise BadInput(f"{place}: {unknown('field', key, known)}")
@@ -167,11 +145,3 @@ def _dataclass(module: ModuleType) -> type:
     """The dataclass of a family's machines: the one that its file defines with the file's name."""
     name = "".join(part.capitalize() for part in module.__name__.rpartition(".")[2].split("_"))
     return cast(type, getattr(module, name))
-
-
-def _place(path: Path, text: str, key: str) -> str:
-    """`path, line n` of the line that sets `key`."""
-    for number, line in enumerate(text.splitlines(), start=1):
-        if re.match(rf"\s*[\"']?{re.escape(key)}[\"']?\s*=", line) or re.match(rf"\s*\[+\s*{re.escape(key)}\b", line):
-            return f"{path}, line {number}"
-    return str(path)

@@ -1,7 +1,7 @@
 """ResNet-18 as ZigZag's own file describes it, and what zigzag-dse 3.9.1 says of some of its layers on `tpu_like`.
 
-The file has 3 x 3 windows in the shortcuts and no padding. The golden rows are ZigZag's own runs (optimised for latency,
-its temporal loops and memory split, its cost model): loops, stall, filling, emptying, drain in cycles, energy in pJ.
+The file has 3 x 3 windows in the shortcuts and no padding. The golden rows are ZigZag's own runs (for latency: its
+temporal loops and memory split, its cost model): loops, stall, filling, emptying, drain in cycles, energy in pJ.
 """
 
 from dataclasses import dataclass

@@ -7,7 +7,7 @@ pins, then takes the fewest cycles, among a fixed set of candidates, so that the
     latency = loops + stalls + filling + emptying + drain       energy = operations mac_j + accesses of each level
 
 Pooling and additions of two tensors run on the array as nests without weights. What else has no multiplications moves
-its tensors between DRAM and the outermost memory on the chip, one operation a unit and cycle. One layer follows another.
+its tensors from DRAM and back, one operation a unit and cycle. One layer follows another.
 
 Paper     Mei et al., "ZigZag", IEEE Trans. Computers 70(8), 2021, https://doi.org/10.1109/TC.2021.3059962
 """
@@ -90,10 +90,10 @@ def _nest(layer: Layer, machine: Hierarchy) -> Cost:
     given = problem(layer)
     found = mapped(given, machine)
     dram = machine.level[-1]
-    spare = ceil(given.untouched_bits / dram.read_bits_per_cycle)  # cycles, and accesses
+    spare = ceil(given.untouched_bits / dram.width(write=False))  # cycles, and accesses
     total, loops = found.cycles + spare, found.parts["loops"]
     energy = {"mac": found.mac_j, **found.level_j}
-    energy["dram"] += spare * dram.read_j
+    energy["dram"] += spare * dram.access_j(write=False)
     moved = {name: ceil(size) for name, size in found.level_bytes.items()}
     moved["dram"] = ceil(found.level_bytes["dram"] + given.untouched_bits / 8)
     return Cost(
@@ -116,11 +116,11 @@ def _mover(layer: Layer, machine: Hierarchy) -> Cost:
     passes = layer.operator in ON_THE_FLY
     reads = 0 if passes else ceil(8 * layer.input_bytes + 8 * layer.weight_bytes)
     writes = 0 if passes else ceil(8 * layer.output_bytes)
-    into, out = ceil(reads / dram.read_bits_per_cycle), ceil(writes / dram.write_bits_per_cycle)
+    into, out = ceil(reads / dram.width(write=False)), ceil(writes / dram.width(write=True))
     crossing = into + out if dram.ports == "shared" else max(into, out)
     busy = 0 if passes else ceil(layer.ops / machine.units)
     energy = {"mac": layer.ops * machine.mac_j, **{level.name: 0.0 for level in machine.level}}
-    energy["dram"] = into * dram.read_j + out * dram.write_j
+    energy["dram"] = into * dram.access_j(write=False) + out * dram.access_j(write=True)
     return Cost(
         name=layer.name,
         op=layer.operator,

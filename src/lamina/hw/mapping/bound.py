@@ -22,9 +22,9 @@ def cycles(problem: Problem, array: tuple[Dimension, ...], levels: tuple[Level, 
     reads = problem.tensor_bits("inputs", 2) + problem.tensor_bits("weights", 1)
     writes = problem.tensor_bits("outputs", 0)
     if top.ports == "shared":
-        return max(least, ceil((reads + writes) / top.read_bits_per_cycle))
+        return max(least, ceil((reads + writes) / top.width(write=False)))
     if top.ports == "read_write":
-        return max(least, ceil(reads / top.read_bits_per_cycle), ceil(writes / top.write_bits_per_cycle))
+        return max(least, ceil(reads / top.width(write=False)), ceil(writes / top.width(write=True)))
     each = [problem.tensor_bits(o, i) / top.width(write=o == "outputs") for i, o in enumerate(OPERANDS)]
     return max(least, ceil(max(each)))
 
@@ -43,12 +43,12 @@ def energy_j(problem: Problem, array: tuple[Dimension, ...], levels: tuple[Level
         held = chain(levels, operand)
         for step, index in enumerate(held):
             level = levels[index]
-            out, into = (level.write_j, level.read_j) if operand == "outputs" else (level.read_j, level.write_j)
+            stores = operand == "outputs"
             inside = bits
-            if operand == "outputs" and step == 0:  # one result of all units that are summed at once
+            if stores and step == 0:  # one result of all units that are summed at once
                 summed = prod(sizes[name] for name in level.serves)
                 inside = max(bits, problem.output_bits * np.floor(problem.macs / summed))
-            found += inside / level.width(write=operand == "outputs") * out
+            found += inside / level.width(write=stores) * level.access_j(write=stores)
             if index != held[-1]:
-                found += bits / level.width(write=operand != "outputs") * into
+                found += bits / level.width(write=not stores) * level.access_j(write=not stores)
     return found

@@ -38,14 +38,15 @@ class Figures:
     level_bits: Sequence[Array]
 
     def score(self, objective: Objective) -> Array:
-        """What is minimised; the second figure decides where the first is equal to one part in 10^9."""
+        """What is minimised; the second figure decides where the first is equal."""
         first, second = {
             "latency": (self.cycles, self.energy_j),
             "energy": (self.energy_j, self.cycles),
             "edp": (self.cycles * self.energy_j, self.cycles),
             "traffic": (self.level_bits[-1], self.cycles),
         }[objective]
-        return first * (1 + 1e-9 * second / (second + second.max()))
+        found: Array = first * (1 + 1e-9 * np.log(np.maximum(second, 1e-300)))
+        return found
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -74,7 +75,7 @@ def figures(batch: Batch, machine: "Hierarchy", least: int) -> Figures:
     return Figures(
         latency=time,
         cycles=np.maximum(time.total, least),
-        energy_j=mac_j + sum(spent),
+        energy_j=mac_j + np.sum(spent, axis=0),
         mac_j=mac_j,
         level_j=spent,
         level_bits=bits_by_level(batch, found),

@@ -25,6 +25,10 @@ from lamina.hw.mapping.structure import OPERANDS, Level, Operand
 from lamina.hw.mapping.tiles import Batch
 from lamina.hw.mapping.traffic import Stream
 
+INWARD: tuple[Operand, ...] = ("weights", "inputs")
+Edge = tuple[Operand, int, str]  # operand, place in its chain, way
+ENDS = {False: ("to_inside", "from_outside"), True: ("from_inside", "to_outside")}
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Latency:
@@ -48,7 +52,7 @@ def latency(batch: Batch, found: list[Stream]) -> Latency:
     real = [np.ceil(s.full * s.bits / batch.levels[s.level].width(write=s.write)) for s in found]
     allowed = [_allowed(s, double[s.operand], tops[s.operand]) for s in found]
     stall = np.zeros(len(batch.total))
-    filling: dict[tuple[Operand, int, str], Array] = {}
+    filling: dict[Edge, Array] = {}
     for members in ports(batch.levels, found):
         stall = np.maximum(stall, _stall(batch, [(found[i], real[i], allowed[i]) for i in members]))
         once = [(found[i], real[i]) for i in members if found[i].way in ENDS[found[i].operand == "outputs"]]
@@ -61,9 +65,6 @@ def latency(batch: Batch, found: list[Stream]) -> Latency:
         emptying=_chain(batch, "outputs", filling, ("to_outside", "from_inside")),
         drain=batch.unrolling.drain,
     )
-
-
-ENDS = {False: ("to_inside", "from_outside"), True: ("from_inside", "to_outside")}
 
 
 def ports(levels: Sequence[Level], found: Sequence[Stream]) -> list[list[int]]:
@@ -99,8 +100,7 @@ def _double_buffered(batch: Batch) -> dict[Operand, list[Array]]:
         tops = _tops(batch, operand, batch.moving[operand])
         own[operand] = []
         for place, index in enumerate(batch.chains[operand]):
-            along = batch.unrolling.mean[operand][place]
-            bits = batch.tile(operand, batch.stays[operand][:, place], along) * batch.width(operand, place + 1)
+            bits = batch.staying(operand, place + 1, place, full=False) * batch.width(operand, place + 1)
             own[operand].append(np.floor(np.round(bits) / tops[place]) / batch.levels[index].capacity_bits)
             shared[index] = shared[index] + own[operand][place]
     found: dict[Operand, list[Array]] = {}
@@ -172,7 +172,8 @@ def _recall(before: list[tuple[Array, Array, Array]], count: int, x: Array) -> A
         return x
     period, left, hidden = before[count - 1]
     whole = x // period
-    return whole * left + np.maximum(0, _recall(before, count - 1, x - whole * period) - hidden)
+    found: Array = whole * left + np.maximum(0, _recall(before, count - 1, x - whole * period) - hidden)
+    return found
 
 
 def _remaining(batch: Batch, members: list[tuple[Stream, Array]]) -> list[Array]:
@@ -188,7 +189,7 @@ def _remaining(batch: Batch, members: list[tuple[Stream, Array]]) -> list[Array]
         width = level.width(write=s.write)
         rate = s.full * s.bits / s.cycles / width  # of the port, while the loops run
         spare = spare - np.where(single[place], 0.0, rate)
-        first = batch.tile(s.operand, batch.stays[s.operand][:, 0], batch.unrolling.full[s.operand][0])
+        first = batch.staying(s.operand, 1, 0, full=True)
         least.append(np.ceil(first * batch.width(s.operand, 1) / width))
     spare = np.maximum(0.0, spare) * batch.total
     order = np.argsort(-np.where(single, found, -1.0), axis=0, kind="stable")
@@ -201,16 +202,14 @@ def _remaining(batch: Batch, members: list[tuple[Stream, Array]]) -> list[Array]
     return list(np.ceil(found))
 
 
-def _chain(
-    batch: Batch, operand: Operand, cycles: dict[tuple[Operand, int, str], Array], ways: tuple[str, str]
-) -> Array:
+def _chain(batch: Batch, operand: Operand, cycles: dict[Edge, Array], ways: tuple[str, str]) -> Array:
     total = np.zeros(len(batch.total))
     for place in range(len(batch.chains[operand]) - 1):
         total = total + np.maximum(cycles[operand, place, ways[0]], cycles[operand, place + 1, ways[1]])
     return total
 
 
-def _filled(batch: Batch, found: Sequence[Stream], cycles: dict[tuple[Operand, int, str], Array]) -> Array:
+def _filled(batch: Batch, found: Sequence[Stream], cycles: dict[Edge, Array]) -> Array:
     """Inputs and weights are filled side by side, except through ports that they share."""
     both = {
         (s.operand, s.place, s.way)
@@ -220,16 +219,19 @@ def _filled(batch: Batch, found: Sequence[Stream], cycles: dict[tuple[Operand, i
     }
     alone: dict[Operand, Array] = {}
     common: dict[Operand, Array] = {}
-    for operand in ("weights", "inputs"):
+    for operand in INWARD:
         alone[operand] = common[operand] = np.zeros(len(batch.total))
         for place in range(len(batch.chains[operand]) - 1):
-            inner, outer = (operand, place, "from_outside"), (operand, place + 1, "to_inside")
+            inner: Edge = (operand, place, "from_outside")
+            outer: Edge = (operand, place + 1, "to_inside")
             longest = np.maximum(cycles[inner], cycles[outer])
             if inner in both and outer in both:
                 common[operand] = common[operand] + longest
             else:
                 alone[operand] = alone[operand] + longest
-    w, i = "weights", "inputs"
-    first = common[w] + np.maximum(common[i] + alone[i], alone[w])
-    second = common[i] + np.maximum(common[w] + alone[w], alone[i])
-    return np.minimum(first, second)
+    w_common, w_alone = common["weights"], alone["weights"]
+    i_common, i_alone = common["inputs"], alone["inputs"]
+    first = w_common + np.maximum(i_common + i_alone, w_alone)
+    second = i_common + np.maximum(w_common + w_alone, i_alone)
+    found_cycles: Array = np.minimum(first, second)
+    return found_cycles

@@ -55,6 +55,7 @@ class Unrolling:
     mean: Map[Operand, Array]  # operand -> [levels + 1, 8], cumulated from the units outwards
     full: Map[Operand, Array]
     drain: int  # cycles until the last result has left the array
+    even: Map[Operand, bool]  # whether mean and full are the same
 
     @property
     def cycles(self) -> int:
@@ -101,11 +102,14 @@ def unroll(
             rows.append(now.copy())
         return np.array(rows)
 
+    mean = {operand: cumulated(operand, share) for operand in OPERANDS}
+    full = {operand: cumulated(operand, np.ones(len(LOOPS))) for operand in OPERANDS}
     return Unrolling(
         spatial=spatial,
         steps=tuple(steps),
-        mean={operand: cumulated(operand, share) for operand in OPERANDS},
-        full={operand: cumulated(operand, np.ones(len(LOOPS))) for operand in OPERANDS},
+        mean=mean,
+        full=full,
+        even={operand: bool(np.array_equal(mean[operand], full[operand])) for operand in OPERANDS},
         drain=sum(used[d.name] - 1 for d in array if d.systolic),
     )
 

@@ -6,8 +6,8 @@
 
     places(a, b) = a b - max(0, b - S) max(0, a - D)       S = stride / gcd, D = dilation / gcd
 
-which counts the distinct values of stride i + dilation j for i < a, j < b, clipped to the unpadded input. Inputs that no
-window touches, and biases, are `untouched_bits`: they cross the pins once and are never looked at.
+which counts the distinct values of stride i + dilation j for i < a, j < b, clipped to the unpadded input. Inputs that
+no window touches, and biases, are `untouched_bits`: they cross the pins once and are never looked at.
 
 Shapes    arrays of loop sizes [..., 8] in the order of `LOOPS`
 """
@@ -24,7 +24,7 @@ from lamina.hw.mapping.structure import LOOPS, Operand
 from lamina.ir.layer import Layer
 
 Array = np.ndarray[Any, np.dtype[Any]]
-INDEX = {name: place for place, name in enumerate(LOOPS)}
+INDEX: dict[str, int] = {name: place for place, name in enumerate(LOOPS)}
 AXES = ((INDEX["p"], INDEX["r"]), (INDEX["q"], INDEX["s"]))
 
 
@@ -54,17 +54,25 @@ class Problem:
 
     def elements(self, place: int, sizes: Array) -> Array:
         """Distinct elements of operand number `place` that a tile of loop `sizes` [..., 8] touches."""
-        found = np.prod(np.where(np.array(self.relevant[place]), sizes, 1.0), axis=-1)
+        found: Array = np.ones(sizes.shape[:-1])
+        for loop in self.movers(place):
+            found = found * sizes[..., loop]
         if place == 2 and self.sliding:
             for axis, (outer, inner) in enumerate(AXES):
-                found = found * self._places(axis, sizes[..., outer], sizes[..., inner])
+                if self.bounds[outer] > 1 or self.bounds[inner] > 1:
+                    found = found * self._places(axis, sizes[..., outer], sizes[..., inner])
         return found
+
+    def movers(self, place: int) -> list[int]:
+        """Loops of more than one step that move operand number `place` by whole elements."""
+        return [loop for loop, moves in enumerate(self.relevant[place]) if moves and self.bounds[loop] > 1]
 
     def _places(self, axis: int, a: Array, b: Array) -> Array:
         shared = gcd(self.stride[axis], self.dilation[axis])
         step, spread = self.stride[axis] // shared, self.dilation[axis] // shared
         distinct = a * b - np.maximum(0, b - step) * np.maximum(0, a - spread)
-        return np.minimum(self.size[axis], distinct)
+        found: Array = np.minimum(self.size[axis], distinct)
+        return found
 
     def irrelevant(self, place: int) -> tuple[bool, ...]:
         """Loops under which operand number `place` stays the same."""
@@ -104,5 +112,5 @@ def problem(layer: Layer) -> Problem:
     )
     touched = float(found.elements(2, np.array(bounds, float))) * (2 if adds else 1)
     spare = max(0.0, layer.inputs - touched) * layer.input_bits
-    spare += max(0, layer.outputs - found.elements(0, np.array(bounds, float))) * layer.output_bits
+    spare += max(0.0, layer.outputs - float(found.elements(0, np.array(bounds, float)))) * layer.output_bits
     return replace(found, untouched_bits=float(spare) + layer.biases * layer.output_bits)

@@ -20,9 +20,10 @@ from lamina.core.errors import BadInput
 from lamina.hw.mapping import bound
 from lamina.hw.mapping.choices import Spatial, factors, holdings, orders, unrollings
 from lamina.hw.mapping.evaluate import Evaluation, Objective, figures, single, sum_bits
+from lamina.hw.mapping.improve import exhaust, improve
 from lamina.hw.mapping.mapping import Mapping, unroll
 from lamina.hw.mapping.problem import INDEX, Array, Problem
-from lamina.hw.mapping.structure import LOOPS, OPERANDS, Operand
+from lamina.hw.mapping.structure import LOOPS, OPERANDS, Loop, Operand
 from lamina.hw.mapping.tiles import Batch, batch_of
 
 if TYPE_CHECKING:
@@ -30,8 +31,8 @@ if TYPE_CHECKING:
 
 FACTORS = 6  # of an order in step 2
 ORDERS = 720  # most of them
-SPACE = 200_000  # candidates that step 3 tries at most
-ROUND = 512  # candidates of one round of step 4
+LEAN = 96  # of which more is tried
+MIRROR: dict[str, Loop] = {"p": "q", "q": "p", "r": "s", "s": "r"}
 STATIONARY: dict[str, Operand] = {
     "weight_stationary": "weights",
     "output_stationary": "outputs",
@@ -49,6 +50,14 @@ class Constraints:
 
 
 FREE = Constraints()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Offered:
+    """Scores and energies of the candidates of a batch, infinite where one is not allowed."""
+
+    scores: Array
+    energies: Array
 
 
 @dataclass(kw_only=True)
@@ -92,9 +101,9 @@ class Search:
             held=held or {o: np.full((len(dims), chains[o]), loops) for o in OPERANDS},
         )
 
-    def offer(self, batch: Batch) -> Array:
-        """Evaluate `batch`, keep its best; the scores of its candidates, infinite where one is not allowed."""
-        scores = np.full(len(batch.dims), np.inf)
+    def offer(self, batch: Batch) -> Offered:
+        """Evaluate `batch` and keep its best."""
+        offered = Offered(scores=np.full(len(batch.dims), np.inf), energies=np.full(len(batch.dims), np.inf))
         keep = batch.fits()
         if not keep.any():
             rooms = batch.room()
@@ -104,22 +113,24 @@ class Search:
                 f"level {batch.levels[worst].name}: at least {rooms[:, worst].min() / 8:g} bytes are needed, "
                 f"{batch.levels[worst].capacity_bytes:g} are there"
             )
-        keep &= self._flows(batch)
+        keep &= self._flows(batch) & self._in_order(batch)
         chosen = np.flatnonzero(keep)
         self.tried += len(batch.dims)
         if chosen.size == 0:
-            return scores
+            return offered
         kept = replace(
             batch,
             dims=batch.dims[chosen],
             sizes=batch.sizes[chosen],
             held={o: h[chosen] for o, h in batch.held.items()},
         )
-        scores[chosen] = figures(kept, self.machine, self.least).score(self.objective)
+        found = figures(kept, self.machine, self.least)
+        offered.energies[chosen] = found.energy_j
+        offered.scores[chosen] = scores = found.score(self.objective)
         first = int(np.argmin(scores))
         if scores[first] < self.score * (1 - 1e-12):
-            self.score, self.best = float(scores[first]), mapping_at(batch, first)
-        return scores
+            self.score, self.best = float(scores[first]), mapping_at(kept, first)
+        return offered
 
     def _flows(self, batch: Batch) -> Array:
         """Whether the operand of the dataflow comes to the units once: no idle loop outside what they hold of it."""
@@ -127,7 +138,19 @@ class Search:
             return np.ones(len(batch.dims), dtype=bool)
         operand = STATIONARY[self.dataflow]
         outside = np.arange(batch.dims.shape[1]) >= batch.stays[operand][:, :1]
-        return ~np.any(outside & batch.idle[operand] & (batch.sizes > 1), axis=1)
+        found: Array = ~np.any(outside & batch.idle[operand] & (batch.sizes > 1), axis=1)
+        return found
+
+    def _in_order(self, batch: Batch) -> Array:
+        """Whether the loops that are given an order come first, in that order."""
+        wanted = self.constraints.order
+        if wanted is None:
+            return np.ones(len(batch.dims), dtype=bool)
+        rank = np.array([wanted.index(loop) if loop in wanted else len(wanted) for loop in LOOPS])[batch.dims]
+        rank = np.maximum.accumulate(np.where(batch.sizes > 1, rank, 0), axis=1)
+        own = np.array([wanted.index(loop) if loop in wanted else len(wanted) for loop in LOOPS])[batch.dims]
+        found: Array = np.all((own == rank) | (batch.sizes == 1), axis=1)
+        return found
 
 
 def mapping_at(batch: Batch, row: int) -> Mapping:
@@ -158,8 +181,8 @@ def search(
 ) -> tuple[Evaluation, Search]:
     """The best mapping found of `problem` on `machine`, and the search.
 
-    `seconds` None: steps 1 and 2 alone, the same answer each time; `breadth` unrollings are looked at. Raises `BadInput`
-    with the level that has no room, bytes needed and bytes there, where not even one unit can work.
+    `seconds` None: steps 1 and 2 alone, the same answer each time; `breadth` unrollings are looked at. Raises
+    `BadInput` with the level that has no room, bytes needed and bytes there, where not even one unit can work.
     """
     state = Search(
         problem=problem,
@@ -180,7 +203,9 @@ def search(
         if report:
             report(state)
     if seconds is not None and not state.late():
-        pass
+        state.exhausted = exhaust(state, options)
+        if not state.exhausted:
+            improve(state, options, report)
     assert state.best is not None
     unrolling = unroll(problem, machine.array, machine.level, state.best.spatial)
     last = batch_of(problem, unrolling, machine.level, sum_bits(problem, machine), state.best)
@@ -212,12 +237,38 @@ def _nothing(batch: Batch) -> dict[Operand, Array]:
     return held
 
 
+def _symmetric(state: Search, given: tuple[tuple[str, int], ...]) -> bool:
+    """Whether height and width are alike, so that an order and its mirror cost the same."""
+    p = state.problem
+    height, width = ([size for loop, size in given if loop in pair] for pair in ("pr", "qs"))
+    alike = p.stride[0] == p.stride[1] and p.dilation[0] == p.dilation[1] and p.size[0] == p.size[1]
+    bounds: dict[str, int] = dict(zip(LOOPS, p.bounds, strict=True))
+    whole = sorted(bounds[loop] for loop in "pr" if bounds[loop] > 1) == sorted(height)
+    return (
+        alike
+        and bounds["p"] == bounds["q"]
+        and bounds["r"] == bounds["s"]
+        and whole
+        and sorted(width) == sorted(height)
+    )
+
+
+def _halved(dims: Array, sizes: Array) -> tuple[Array, Array]:
+    """One order of each pair that mirrors the other."""
+    mirror = np.array([LOOPS.index(MIRROR.get(loop, loop)) for loop in LOOPS])
+    scale = len(LOOPS) ** np.arange(dims.shape[1])
+    keep = dims @ scale <= mirror[dims] @ scale
+    return dims[keep], sizes[keep]
+
+
 def _ordered(state: Search, given: tuple[tuple[str, int], ...], most: int) -> tuple[Array, Array]:
     """Orders of the factors that keep to the constraints."""
     wanted = state.constraints.order
     generator = np.random.default_rng(0)  # the same orders for the same factors, whatever happened before
     if wanted is None:
         dims, sizes = orders(given, most, generator)
+        if _symmetric(state, given):
+            dims, sizes = _halved(dims, sizes)
         return _with_flow(state, given, dims, sizes)
     rank = {loop: place for place, loop in enumerate(wanted)}
     inner = sorted((part for part in given if part[0] in rank), key=lambda part: rank[part[0]])
@@ -240,13 +291,19 @@ def _with_flow(state: Search, given: tuple[tuple[str, int], ...], dims: Array, s
 
 
 def _orders(state: Search, spatial: Spatial) -> None:
-    """Step 2 for one unrolling."""
+    """Step 2 for one unrolling: every order holding as much as it can, the leanest of them in two more ways.
+
+    Which are the leanest is a matter of energy, so that a faster port does not change what is looked at.
+    """
     steps = unroll(state.problem, state.machine.array, state.machine.level, spatial).steps
     dims, sizes = _ordered(state, factors(steps, FACTORS), ORDERS)
     for share, largest in ((1.0, True), (0.5, False), (1.0, False)):
         batch = state.batch(spatial, dims, sizes)
         held = holdings(batch, share, largest=largest)
         if held is not None:
-            state.offer(replace(batch, held=held))
+            energy = state.offer(replace(batch, held=held)).energies
+            if largest and len(dims) > LEAN:
+                lean = np.argsort(energy, kind="stable")[:LEAN]
+                dims, sizes = dims[lean], sizes[lean]
         if state.late():
             return

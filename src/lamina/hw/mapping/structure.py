@@ -1,4 +1,4 @@
-"""What a mapper has to know of a machine: an array of units with named dimensions, and memories from the units outwards.
+"""What a mapper has to know of a machine: an array of units with named dimensions, memories from the units outwards.
 
     unit ─ weight registers ──────────────┐
          ─ sum registers ── on-chip SRAM ─┴─ dram        one instance of a level feeds the units along `serves`
@@ -47,9 +47,9 @@ class Level:
     holds: tuple[Operand, ...]
     capacity_bytes: float  # of one instance
     read_bits_per_cycle: int  # of one port of one instance
-    write_bits_per_cycle: int
     read_j: float  # of one access of the port's full width
-    write_j: float
+    write_bits_per_cycle: int | None = None  # None: as reads
+    write_j: float | None = None  # None: as reads
     serves: tuple[str, ...] = ()  # dimensions of the array that one instance feeds
     ports: Ports = "read_write"
     word_bits: int | None = None  # smallest part of a port's width that is paid for; None: the width
@@ -62,18 +62,21 @@ class Level:
             raise BadInput(f"level {self.name}: holds names operands out of {', '.join(OPERANDS)}, each once")
         if not 0 < self.capacity_bytes < float("inf"):
             raise BadInput(f"level {self.name}: capacity_bytes is {self.capacity_bytes}, a positive number is needed")
-        for key in ("read_bits_per_cycle", "write_bits_per_cycle"):
-            if not 1 <= getattr(self, key) <= 2**20:
-                raise BadInput(f"level {self.name}: {key} is {getattr(self, key)}, 1 to 2^20 bits are allowed")
-        for key in ("read_j", "write_j"):
-            if not 0 <= getattr(self, key) < float("inf"):
-                raise BadInput(f"level {self.name}: {key} is {getattr(self, key)}, a number of joules from 0 is needed")
-        if self.ports == "shared" and self.read_bits_per_cycle != self.write_bits_per_cycle:
+        for key, width in (
+            ("read_bits_per_cycle", self.width(write=False)),
+            ("write_bits_per_cycle", self.width(write=True)),
+        ):
+            if not 1 <= width <= 2**20:
+                raise BadInput(f"level {self.name}: {key} is {width}, 1 to 2^20 bits are allowed")
+        for key, energy in (("read_j", self.access_j(write=False)), ("write_j", self.access_j(write=True))):
+            if not 0 <= energy < float("inf"):
+                raise BadInput(f"level {self.name}: {key} is {energy}, a number of joules from 0 is needed")
+        if self.ports == "shared" and self.width(write=False) != self.width(write=True):
             raise BadInput(
                 f"level {self.name}: ports is shared, but read_bits_per_cycle is {self.read_bits_per_cycle} and "
                 f"write_bits_per_cycle {self.write_bits_per_cycle}: one port has one width"
             )
-        widest = min(self.read_bits_per_cycle, self.write_bits_per_cycle)
+        widest = min(self.width(write=False), self.width(write=True))
         if self.word_bits is not None and not 1 <= self.word_bits <= widest:
             raise BadInput(f"level {self.name}: word_bits is {self.word_bits}, 1 to the port's {widest} are allowed")
 
@@ -83,7 +86,12 @@ class Level:
 
     def width(self, *, write: bool) -> int:
         """Bits a cycle of the port that reads or writes."""
-        return self.write_bits_per_cycle if write else self.read_bits_per_cycle
+        other = self.write_bits_per_cycle
+        return other if write and other is not None else self.read_bits_per_cycle
+
+    def access_j(self, *, write: bool) -> float:
+        """Energy of one access of the port's full width."""
+        return self.write_j if write and self.write_j is not None else self.read_j
 
 
 def check(array: tuple[Dimension, ...], levels: tuple[Level, ...], widest_bits: int) -> None:
@@ -102,9 +110,8 @@ def check(array: tuple[Dimension, ...], levels: tuple[Level, ...], widest_bits: 
     for level in levels:
         for name in level.serves:
             if name not in known:
-                raise BadInput(
-                    f"level {level.name}: serves {name!r}, which is no dimension of the array: {', '.join(sorted(known))}"
-                )
+                there = ", ".join(sorted(known))
+                raise BadInput(f"level {level.name}: serves {name!r}, which is no dimension of the array: {there}")
     last = levels[-1]
     if last.name != DRAM:
         raise BadInput(f"level {last.name}: the last level is {last.name!r}, it has to be dram, which holds everything")
@@ -118,8 +125,8 @@ def check(array: tuple[Dimension, ...], levels: tuple[Level, ...], widest_bits: 
         least *= 2 if level.double_buffered else 1
         if level.capacity_bits < least:
             raise BadInput(
-                f"level {level.name}: capacity_bytes is {level.capacity_bytes:g}, too small for one tile: one element of "
-                f"each of {', '.join(level.holds)} needs {least / 8:g} bytes"
+                f"level {level.name}: capacity_bytes is {level.capacity_bytes:g}, too small for one tile: one element "
+                f"of each of {', '.join(level.holds)} needs {least / 8:g} bytes"
             )
 
 

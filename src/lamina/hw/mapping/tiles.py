@@ -1,10 +1,10 @@
 """What memories hold under many candidate mappings at once: tiles, stays, rounds, room.
 
-A candidate is an order of loops and, for each operand, the number of loops that each of its levels covers. All candidates
-of a batch share the spatial part; everything is an array with candidates first.
+A candidate is an order of loops and, for each operand, the number of loops that each of its levels covers. All
+candidates of a batch share the spatial part; everything is an array with candidates first.
 
-Shapes    N candidates, L loops, 8 loop names; dims [N, L] places in LOOPS, sizes [N, L], below [N, L + 1, 8] products of
-          the loops inside place l, held[operand] [N, levels of the operand], the last column being L
+Shapes    N candidates, L loops, 8 loop names; dims [N, L] places in LOOPS, sizes [N, L], below [N, L + 1, 8] products
+          of the loops inside place l, held[operand] [N, levels of the operand], the last column being L
 """
 
 from collections.abc import Mapping as Map
@@ -84,17 +84,40 @@ class Batch:
 
     def at(self, table: Array, cut: Array) -> Array:
         """`table` [N, L + 1, ...] at each candidate's `cut` [N]."""
-        return table[np.arange(len(cut)), cut]
+        found: Array = table[np.arange(len(cut)), cut]
+        return found
 
     def tile(self, operand: Operand, cut: Array, along: Array) -> Array:
         """[N]: elements touched by the loops inside `cut` and the spatial sizes `along` [8]."""
         return self.problem.elements(OPERANDS.index(operand), self.at(self.below, cut) * along)
+
+    def staying(self, operand: Operand, inner: int, along: int, *, full: bool) -> Array:
+        """[N]: elements of what stays in the innermost `inner` levels, with the spatial sizes up to row `along`."""
+        key = (operand, inner, along, full and not self.unrolling.even[operand])
+        if key not in self._tiles:
+            cut = self.stays[operand][:, inner - 1] if inner else np.zeros(len(self.dims), dtype=int)
+            rows = (self.unrolling.full if key[3] else self.unrolling.mean)[operand]
+            self._tiles[key] = self.tile(operand, cut, rows[along])
+        return self._tiles[key]
+
+    @cached_property
+    def _tiles(self) -> dict[tuple[Operand, int, int, bool], Array]:
+        return {}
+
+    @cached_property
+    def _sums(self) -> dict[int, Array]:
+        return {}
 
     def sums(self, level: int) -> Array:
         """[N]: whether outputs come to level number `level` of their chain as partial sums.
 
         They do where a loop over c, r or s, in time or along the array, runs at this level or further out.
         """
+        if level not in self._sums:
+            self._sums[level] = self._sums_at(level)
+        return self._sums[level]
+
+    def _sums_at(self, level: int) -> Array:
         spread = self.unrolling.full["outputs"]
         idle = np.array(self.problem.irrelevant(0))
         along = bool(np.any((spread[-1] / spread[level])[idle] > 1))
@@ -102,7 +125,8 @@ class Batch:
             return np.full(len(self.dims), along)
         inside = self.stays["outputs"][:, level - 1 : level] if level else 0
         later = self.idle["outputs"] & (self.sizes > 1) & (np.arange(self.dims.shape[1]) >= inside)
-        return np.any(later, axis=1) | along
+        found: Array = np.any(later, axis=1) | along
+        return found
 
     def width(self, operand: Operand, level: int) -> Array | int:
         """Bits of one element as it comes to level number `level` of the operand's chain."""

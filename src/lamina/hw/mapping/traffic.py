@@ -1,7 +1,7 @@
 """What crosses each memory's ports, and the energy of it, for a batch of candidates.
 
-Of each operand, each level moves data four ways: in from the level outside, out to it, out to what lies inside, in from
-it. A stream is `periods` times `amount` elements of `bits`, each period `cycles` long; between two periods nothing moves.
+Of each operand, each level moves data four ways: in from the level outside, out to it, out to what lies inside, in
+from it. A stream is `periods` times `mean` elements of `bits`, each period `cycles` long.
 
     inputs, weights   fetched inwards whenever a loop that moves them runs; the idle loops just above a tile are free
     outputs           written outwards as often; and read back as often while they are partial sums (the first time too)
@@ -53,40 +53,35 @@ def _of_operand(batch: Batch, operand: Operand) -> list[Stream]:
     levels, stays, total = batch.chains[operand], batch.stays[operand], batch.total
     inner = np.ones_like(total) if operand == "outputs" else batch.at(batch.steps, batch.still[operand])
     cycles = [inner, *(batch.at(batch.steps, stays[:, place]) for place in range(len(levels)))]
-    unrolling, none = batch.unrolling, np.zeros(len(total), dtype=int)
     found = []
 
-    def stream(place: int, way: Way, cut: Array, along: int, edge: int, partial: Array | None) -> Stream:
-        mean = batch.tile(operand, cut, unrolling.mean[operand][along])
-        same = np.array_equal(unrolling.mean[operand], unrolling.full[operand])
-        width = batch.width(operand, edge)
-        moves = np.ones(len(total), dtype=bool) if partial is None else partial
+    def stream(place: int, way: Way, inner: int, edge: int, moves: Array | None) -> Stream:
+        bits, periods = batch.width(operand, edge), total // cycles[edge]
         return Stream(
             operand=operand,
             place=place,
             level=levels[place],
             way=way,
-            mean=mean,
-            full=mean if same else batch.tile(operand, cut, unrolling.full[operand][along]),
-            bits=np.where(moves, width, 0),
+            mean=batch.staying(operand, inner, place, full=False),
+            full=batch.staying(operand, inner, place, full=True),
+            bits=np.broadcast_to(bits, total.shape) if moves is None else np.where(moves, bits, 0),
             cycles=cycles[edge],
-            periods=np.where(moves, total // cycles[edge], 0),
-            instances=unrolling.units(operand, place),
+            periods=periods if moves is None else np.where(moves, periods, 0),
+            instances=batch.unrolling.units(operand, place),
         )
 
     for place in range(len(levels)):
-        below = none if place == 0 else stays[:, place - 1]
         outermost = place == len(levels) - 1
         if operand == "outputs":
-            found.append(stream(place, "from_inside", below, place, place, None))
-            found.append(stream(place, "to_inside", below, place, place, batch.sums(place)))
+            found.append(stream(place, "from_inside", place, place, None))
+            found.append(stream(place, "to_inside", place, place, batch.sums(place)))
             if not outermost:
-                found.append(stream(place, "to_outside", stays[:, place], place, place + 1, None))
-                found.append(stream(place, "from_outside", stays[:, place], place, place + 1, batch.sums(place + 1)))
+                found.append(stream(place, "to_outside", place + 1, place + 1, None))
+                found.append(stream(place, "from_outside", place + 1, place + 1, batch.sums(place + 1)))
         else:
-            found.append(stream(place, "to_inside", below, place, place, None))
+            found.append(stream(place, "to_inside", place, place, None))
             if not outermost:
-                found.append(stream(place, "from_outside", stays[:, place], place, place + 1, None))
+                found.append(stream(place, "from_outside", place + 1, place + 1, None))
     return found
 
 
@@ -103,9 +98,7 @@ def energy_by_level_j(batch: Batch, found: list[Stream]) -> list[Array]:
     energy = [np.zeros(len(batch.total)) for _ in batch.levels]
     for stream in found:
         level = batch.levels[stream.level]
-        energy[stream.level] = energy[stream.level] + words(stream, level) * (
-            level.write_j if stream.write else level.read_j
-        )
+        energy[stream.level] = energy[stream.level] + words(stream, level) * level.access_j(write=stream.write)
     return energy
 
 
