@@ -150,7 +150,8 @@ class Batch:
     def fits(self) -> Array:
         """[N]: whether everything has room."""
         capacity = np.array([level.capacity_bits for level in self.levels])
-        return np.all(self.room() <= capacity, axis=1)
+        found: Array = np.all(self.room() <= capacity, axis=1)
+        return found
 
     def violated(self) -> str | None:
         """What the first candidate has no room for, innermost level first; None where it fits."""
