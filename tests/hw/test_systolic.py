@@ -55,6 +55,18 @@ def test_the_stock_alexnet_topology_read_from_its_table():
     assert [cycles(layer, machine) for layer in layers] == [112283, 373799, 185759, 278639, 185759]
 
 
+def test_every_layer_of_the_stock_topologies_takes_the_cycles_that_scalesim_reported():
+    """The file is written by tools/scalesim_stock.py: whole networks, which take SCALE-Sim minutes to hours."""
+    with (GOLDEN / "scalesim_stock.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert {row["topology"] for row in rows} >= {"alexnet"}
+    for row in rows:
+        layers = scalesim.read(GOLDEN / "scalesim_topologies" / f"{row['topology']}.csv").layers()
+        side = int(row["side"])
+        machine = Systolic(rows=side, columns=side, dataflow=DATAFLOWS[row["dataflow"]])
+        assert [cycles(layer, machine) for layer in layers] == [int(c) for c in row["cycles"].split()], row["topology"]
+
+
 def scalesim_python() -> str:
     """The Python of an environment with SCALE-Sim; without one the test skips, and fails in CI."""
     python = os.environ.get("LAMINA_SCALESIM_PYTHON") or str(ROOT / ".venv-scalesim" / "bin" / "python")

@@ -30,7 +30,7 @@ from lamina.core.units import si
 from lamina.hw import design_space, registry, table
 from lamina.hw.design_space import Row
 from lamina.hw.machine import Machine
-from lamina.ir.layer import Layer
+from lamina.hw.table import Nests
 
 ENGINES = ("processes", "ray")
 CHUNK = 64  # points of one task, and of one write
@@ -100,12 +100,12 @@ def sweep(
     if batch is not None:
         network = network.with_batch(batch)
     widen, width, _ = table.words(network, bits)
-    layers = [widen(layer) for layer in network.layers()]
+    layers = table.nests([widen(layer) for layer in network.layers()])
     folder = Path(out) if out is not None else Path("runs") / f"sweep-{network.name}-{found.name}"
     configuration = {
         "recipe": "sweep",
         "network": network.name,
-        "layers": hashlib.sha256(repr(layers).encode()).hexdigest(),
+        "layers": hashlib.sha256(repr(layers.layers).encode()).hexdigest(),
         "machine": found.name,
         "fields": {name: str(value) for name, value in found.fields.items()},
         "vary": fields,
@@ -119,7 +119,7 @@ def sweep(
 
 
 def _rows(
-    run: RunFolder, layers: Sequence[Layer], machine: Machine, fields: Mapping[str, Sequence[str]], engine: Any
+    run: RunFolder, layers: Nests, machine: Machine, fields: Mapping[str, Sequence[str]], engine: Any
 ) -> list[Row]:
     """All rows; those that the folder holds are not computed again."""
     rows = run.metrics()
@@ -143,12 +143,12 @@ def _chunks(remaining: Iterator[dict[str, str]]) -> Iterator[list[dict[str, str]
         yield chunk
 
 
-def _evaluate(layers: Sequence[Layer], machine: Machine, chunk: list[dict[str, str]]) -> list[Row]:
+def _evaluate(layers: Nests, machine: Machine, chunk: list[dict[str, str]]) -> list[Row]:
     return [design_space.evaluate(layers, machine, point) for point in chunk]
 
 
 @contextmanager
-def _engine(name: str, jobs: int | None, layers: Sequence[Layer], machine: Machine) -> Iterator[Any]:
+def _engine(name: str, jobs: int | None, layers: Nests, machine: Machine) -> Iterator[Any]:
     """Something that maps chunks of points to chunks of rows, in order."""
     import os
 

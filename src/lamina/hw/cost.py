@@ -7,10 +7,12 @@ that float64 sums are exact. A quantity that a machine cannot tell is None, neve
 Units     seconds, joules, square metres, bytes; utilisation in (0, 1], None for a layer without multiplications
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from math import frexp, ldexp
 from typing import Any, Literal
+
+from lamina.ir.layer import Layer
 
 Mark = Literal["measured", "modelled", "published", "unverified", "assumed"]
 Bound = Literal["compute", "memory"]
@@ -92,6 +94,15 @@ class Result:
         }
 
 
+def each(layers: Sequence[Layer], function: Callable[[Layer], Cost]) -> list[Cost]:
+    """`function` of every layer, asked once where the same object comes again: networks repeat their layers."""
+    found: dict[int, Cost] = {}
+    for layer in layers:
+        if id(layer) not in found:
+            found[id(layer)] = function(layer)
+    return [found[id(layer)] for layer in layers]
+
+
 def times(cost: Cost, count: int) -> Cost:
     """`cost` of something that runs `count` times, one after the other."""
     if count == 1:
@@ -112,15 +123,19 @@ def settled(layers: Sequence[Cost]) -> tuple[Cost, ...]:
     """`layers` with seconds and joules on a grid on which they add exactly; the grid is 2^-50 of the total."""
     latency = _sum([c.latency_s for c in layers])
     energy = _sum([c.energy_j for c in layers])
-    return tuple(
-        replace(
-            c,
-            latency_s=None if c.latency_s is None else _on_grid(c.latency_s, latency),
-            energy_by_component_j=None
-            if c.energy_by_component_j is None
-            else {name: _on_grid(value, energy) for name, value in c.energy_by_component_j.items()},
-        )
-        for c in layers
+    found: dict[int, Cost] = {}
+    for c in layers:
+        if id(c) not in found:
+            found[id(c)] = _settled(c, latency, energy)
+    return tuple(found[id(c)] for c in layers)
+
+
+def _settled(c: Cost, latency: float | None, energy: float | None) -> Cost:
+    parts = c.energy_by_component_j
+    return replace(
+        c,
+        latency_s=None if c.latency_s is None else _on_grid(c.latency_s, latency),
+        energy_by_component_j=None if parts is None else {name: _on_grid(v, energy) for name, v in parts.items()},
     )
 
 

@@ -17,6 +17,7 @@ from typing import Any
 from lamina.core.errors import BadInput, Unsupported, unknown
 from lamina.hw import registry, table
 from lamina.hw.machine import Machine
+from lamina.hw.table import Nests
 from lamina.ir.layer import Layer
 
 QUANTITIES = ("cycles", "latency_s", "energy_j", "area_m2", "dram_bytes", "utilisation")
@@ -92,7 +93,7 @@ def points(fields: Mapping[str, Sequence[str]]) -> Iterator[dict[str, str]]:
         yield dict(zip(fields, values, strict=True))
 
 
-def evaluate(layers: Sequence[Layer], machine: Machine, point: Mapping[str, str]) -> Row:
+def evaluate(layers: Sequence[Layer] | Nests, machine: Machine, point: Mapping[str, str]) -> Row:
     """One row: the point's fields, what the network costs there, and `refused`, the reason why it has no figures."""
     row: Row = {**point, **dict.fromkeys(QUANTITIES), "bound": None, "refused": None}
     try:

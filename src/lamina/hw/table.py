@@ -13,7 +13,7 @@ from lamina.core.errors import BadInput, Unsupported
 from lamina.core.progress import as_text
 from lamina.core.units import si
 from lamina.hw import offload
-from lamina.hw.cost import Cost, Result, settled, times
+from lamina.hw.cost import Result, settled, times
 from lamina.hw.machine import Machine
 from lamina.hw.offload import Pair
 from lamina.ir.layer import Layer
@@ -87,6 +87,7 @@ def cost(
     """
     widen, width, note = words(network, bits)
     layers = [widen(layer) for layer in network.layers()]
+    shared = nests(layers)
     described = {
         "name": network.name,
         "macs": sum(layer.macs for layer in layers),
@@ -98,7 +99,7 @@ def cost(
     results = [
         offload.cost(network, machine, widen)
         if isinstance(machine, Pair)
-        else on_machine(layers, machine, allow_partial=allow_partial)
+        else on_machine(shared, machine, allow_partial=allow_partial)
         for machine in machines
     ]
     return Table(network=described, results=results, note=note)
@@ -125,32 +126,52 @@ def _work(layer: Layer) -> int:
     return layer.macs + layer.ops * layer.repeats
 
 
-def _repeated(layers: Sequence[Layer], once: Sequence[Cost]) -> list[Cost]:
-    """What runs several times costs as often: families cost one run."""
-    return [times(cost, layer.repeats) for layer, cost in zip(layers, once, strict=True)]
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Nests:
+    """Layers for many machines: equal nests are one object, named and repeated by the layers themselves."""
+
+    layers: Sequence[Layer]
+    shared: Sequence[Layer]  # of each layer, one run
 
 
-def on_machine(layers: Sequence[Layer], machine: Machine, *, allow_partial: bool = False) -> Result:
+def nests(layers: Sequence[Layer]) -> Nests:
+    """`layers` with equal ones found, which a family then costs once (`hw.cost.each`)."""
+    known: dict[Layer, Layer] = {}
+    shared = []
+    for layer in layers:
+        once = replace(layer, repeats=1)
+        shared.append(known.setdefault(replace(once, name=""), once))
+    return Nests(layers=layers, shared=shared)
+
+
+def on_machine(layers: Sequence[Layer] | Nests, machine: Machine, *, allow_partial: bool = False) -> Result:
     """What `machine` says of `layers`."""
+    given = layers if isinstance(layers, Nests) else nests(layers)
     family = machine.family
-    judged = [(layer, family.refusal(layer, machine.parameters)) for layer in layers]
-    can = [layer for layer, reason in judged if reason is None]
-    cannot = [(layer, reason) for layer, reason in judged if reason is not None]
-    share = sum(map(_work, can)) / max(sum(map(_work, layers)), 1) if cannot else 1.0
+    reasons: dict[int, str | None] = {}
+    for nest in given.shared:
+        if id(nest) not in reasons:
+            reasons[id(nest)] = family.refusal(nest, machine.parameters)
+    both = list(zip(given.layers, given.shared, strict=True))
+    can = [(layer, nest) for layer, nest in both if reasons[id(nest)] is None]
+    cannot = [(layer, reasons[id(nest)]) for layer, nest in both if reasons[id(nest)] is not None]
+    share = sum(_work(layer) for layer, _ in can) / max(sum(map(_work, given.layers)), 1) if cannot else 1.0
     if cannot and not allow_partial:
         named = ", ".join(f"{layer.name} ({reason})" for layer, reason in cannot[:5])
         raise Unsupported(
             f"machine {machine.name} cannot run {named}{' and more' if len(cannot) > 5 else ''}, {1 - share:.1%} of "
             "the work (multiply-accumulates and operations): --allow-partial costs the rest and states the coverage"
         )
-    sources = [machine.paper, *(f"{field}: {mark}: {text}" for field, (mark, text) in machine.all_sources.items())]
+    once = family.cost([nest for _, nest in can], machine.parameters)
+    # what runs several times costs as often
+    rows = settled([times(cost, layer.repeats) for (layer, _), cost in zip(can, once, strict=True)])
     return Result(
         machine=machine.name,
         fields=machine.fields,
         marks=machine.marks(),
         area_m2=family.area_m2(machine.parameters),
-        sources=sources,
-        layers=settled(_repeated(can, family.cost([replace(layer, repeats=1) for layer in can], machine.parameters))),
+        sources=[machine.paper, *(f"{field}: {mark}: {text}" for field, (mark, text) in machine.all_sources.items())],
+        layers=[replace(row, name=layer.name) for (layer, _), row in zip(can, rows, strict=True)],
         coverage=share,
         skipped=[layer.name for layer, _ in cannot],
     )

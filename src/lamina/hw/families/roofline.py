@@ -15,7 +15,7 @@ from dataclasses import dataclass, fields
 from math import ceil
 
 from lamina.core.errors import BadInput
-from lamina.hw.cost import Cost
+from lamina.hw.cost import Cost, each
 from lamina.ir.layer import Layer
 
 USES = {
@@ -50,7 +50,7 @@ def cost(layers: Sequence[Layer], machine: Roofline) -> list[Cost]:
     weights = sum(layer.weight_bytes for layer in layers)
     largest = max((layer.input_bytes + layer.output_bytes for layer in layers), default=0)
     cached = weights + largest <= machine.cache_bytes
-    return [_layer(layer, machine, cached=cached) for layer in layers]
+    return each(layers, lambda layer: _layer(layer, machine, cached=cached))
 
 
 def _layer(layer: Layer, machine: Roofline, *, cached: bool) -> Cost:

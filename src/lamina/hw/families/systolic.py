@@ -27,7 +27,7 @@ from typing import Literal, get_args
 
 from lamina.core.errors import BadInput
 from lamina.hw.components import arithmetic, memory
-from lamina.hw.cost import Cost
+from lamina.hw.cost import Cost, each
 from lamina.hw.kinds import ON_THE_FLY
 from lamina.ir.layer import Layer
 
@@ -119,7 +119,7 @@ def cycles(layer: Layer, machine: Systolic) -> int:
 
 def cost(layers: Sequence[Layer], machine: Systolic) -> list[Cost]:
     """One `Cost` per layer; layers follow one another."""
-    return [_multiplying(layer, machine) if layer.macs else _other(layer, machine) for layer in layers]
+    return each(layers, lambda layer: _multiplying(layer, machine) if layer.macs else _other(layer, machine))
 
 
 def _multiplying(layer: Layer, machine: Systolic) -> Cost:

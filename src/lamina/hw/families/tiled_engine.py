@@ -19,7 +19,7 @@ from dataclasses import dataclass, fields
 from math import ceil
 
 from lamina.core.errors import BadInput
-from lamina.hw.cost import Bound, Cost
+from lamina.hw.cost import Bound, Cost, each
 from lamina.hw.kinds import MOVES, ON_THE_FLY, POOLING, SIMPLE
 from lamina.ir.layer import Layer
 
@@ -130,7 +130,7 @@ def _channel_tiles(layer: Layer, machine: TiledEngine) -> int:
 
 def cost(layers: Sequence[Layer], machine: TiledEngine) -> list[Cost]:
     """One `Cost` per layer; layers follow one another. Operands are `machine.bits` wide whatever the layer says."""
-    return [_layer(layer, machine) for layer in layers]
+    return each(layers, lambda layer: _layer(layer, machine))
 
 
 def _layer(layer: Layer, machine: TiledEngine) -> Cost:
@@ -139,7 +139,8 @@ def _layer(layer: Layer, machine: TiledEngine) -> Cost:
     dram = sum(moved)
     compute_s = busy / machine.clock_hz
     memory_s = dram / machine.dram_bytes_per_s
-    latency_s, bound = max(compute_s, memory_s), "compute" if compute_s >= memory_s else "memory"
+    latency_s = max(compute_s, memory_s)
+    bound: Bound = "compute" if compute_s >= memory_s else "memory"
     if layer.macs:
         latency_s, bound = _pipelined(layer, machine, busy, moved)
     return Cost(
