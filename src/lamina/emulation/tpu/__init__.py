@@ -33,7 +33,7 @@ from lamina.ir.types import Float
 __all__ = ["Run", "compiled", "layer", "lockstep", "prepare", "stage", "whole"]
 
 OPERATORS = ("conv2d", "linear", "max_pool2d", "average_pool2d")
-MOST_HELD = 2**24  # numbers of a value, and of a chunk's sums, of all examples
+MOST_HELD = 2**25  # numbers of a value, and of a chunk's sums, of all examples
 MOST_EXAMPLES = 50
 
 

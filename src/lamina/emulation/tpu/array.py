@@ -118,15 +118,16 @@ class Wavefront:
 
     def __post_init__(self) -> None:
         self._inside = deque([None] * (self.rows + self.columns - 2))
-        self._used_RC, self._next_RC = np.zeros((self.rows, self.columns)), np.zeros((self.rows, self.columns))
+        kind = np.float32 if self.rows * 255 * 255 < 2**24 else np.float64  # exact for products and sums of bytes
+        self._used_RC, self._next_RC = np.zeros((2, self.rows, self.columns), kind)
 
     def tick(self, entering: Entering | None, row: tuple[int, Ints] | None) -> tuple[int, Ints] | None:
-        """One cycle; see `MatrixUnit`. Float64 products of bytes are exact."""
+        """One cycle; see `MatrixUnit`."""
         sums = None
         if entering is not None:
             if entering.first:
                 self._used_RC, self._next_RC = self._next_RC, np.zeros_like(self._next_RC)
-            sums = entering.tag, (entering.vector_ER @ self._used_RC).astype(np.int64)
+            sums = entering.tag, (entering.vector_ER.astype(self._used_RC.dtype) @ self._used_RC).astype(np.int64)
         if row is not None:
             self._next_RC[row[0]] = row[1]
         self._inside.append(sums)

@@ -121,18 +121,18 @@ class Chip:
 
     def _issue(self, instruction: Instruction) -> bool:
         """Hand an instruction to its unit; False where it has to wait."""
-        pending = Pending(instruction, Gather(instruction.buffer * self.machine.rows, tuple(self._registers)))
         match instruction.opcode:
             case Opcode.SET_CONFIGURATION:
                 self._registers[instruction.accumulator] = instruction.length
             case Opcode.READ_WEIGHTS:
                 self._asked.extend(range(instruction.buffer, instruction.buffer + instruction.length))
             case Opcode.MATRIX_MULTIPLY | Opcode.CONVOLVE:
-                self._matrix.append(pending)
+                self._matrix.append(self._pending(instruction))
             case Opcode.ACTIVATE:
-                self._activate.append(pending)
+                self._activate.append(self._pending(instruction))
             case Opcode.READ_HOST_MEMORY | Opcode.WRITE_HOST_MEMORY:
-                self._host.append((pending, self._transfer(instruction.length, self.machine.link_bytes_per_s)))
+                transfer = self._transfer(instruction.length, self.machine.link_bytes_per_s)
+                self._host.append((self._pending(instruction), transfer))
             case Opcode.SYNC:
                 return not (self._matrix or self._activate or self._host)
             case Opcode.SYNC_HOST:
@@ -140,6 +140,9 @@ class Chip:
             case Opcode.DEBUG_TAG:
                 self.tags[instruction.length] = self.ticks
         return True
+
+    def _pending(self, instruction: Instruction) -> Pending:
+        return Pending(instruction, Gather(instruction.buffer * self.machine.rows, tuple(self._registers)))
 
     def _transfer(self, size: int, bytes_per_s: float) -> Transfer:
         rate = Fraction(bytes_per_s) / Fraction(self.machine.clock_hz)

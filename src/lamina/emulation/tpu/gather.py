@@ -60,11 +60,16 @@ class Gather:
     def byte(self, buffer_EN: Bytes, addresses: Ints, byte: int) -> Ints:
         """Byte `byte` of the numbers at `addresses`: [E, ...], with its sign where it is the last of signed numbers."""
         r = self.registers
-        found = buffer_EN[:, np.maximum(addresses, 0) + byte * (addresses >= 0)].astype(np.int64)
-        found = np.where(addresses == OUTSIDE_IMAGE, (r[Register.FILL] >> (8 * byte)) & 255, found)
-        if r[Register.INPUT_SIGNED] and byte == r[Register.INPUT_BYTES] - 1:
+        found = buffer_EN.take(np.maximum(addresses, 0) + byte, axis=1).astype(np.int64)
+        signed = r[Register.INPUT_SIGNED] and byte == r[Register.INPUT_BYTES] - 1
+        if signed:
             found -= (found > 127) * 256
-        return np.where(addresses == OUTSIDE_SUM, 0, found)
+        outside = addresses < 0
+        if outside.any():
+            fill = (r[Register.FILL] >> (8 * byte)) & 255
+            fill -= 256 if signed and fill > 127 else 0
+            found[:, outside] = np.where(addresses[outside] == OUTSIDE_IMAGE, fill, 0)
+        return found
 
     def numbers(self, buffer_EN: Bytes, addresses: Ints) -> Ints:
         """The whole numbers at `addresses`: [E, ...]."""

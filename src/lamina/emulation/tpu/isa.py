@@ -81,6 +81,9 @@ class Register(IntEnum):
     SOURCE = 26  # the row where what is pooled begins
 
 
+_OPCODES, _REGISTERS, _ALL_FLAGS = frozenset(Opcode), frozenset(Register), sum(Flag)
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Instruction:
     opcode: Opcode
@@ -127,12 +130,12 @@ def _decoded(data: bytes, place: int) -> Instruction:
     for name, size in _FIELDS:
         values[name] = int.from_bytes(data[at : at + size], "little")
         at += size
-    if data[0] not in set(Opcode):
+    if data[0] not in _OPCODES:
         raise BadInput(f"tpu: byte {place} is {data[0]}: opcodes are 0 to {max(Opcode)}")
-    if values["flags"] > sum(Flag):
-        raise BadInput(f"tpu: byte {place + 1}: flags {values['flags']:#x} are unknown, at most {sum(Flag):#x}")
+    if values["flags"] > _ALL_FLAGS:
+        raise BadInput(f"tpu: byte {place + 1}: flags {values['flags']:#x} are unknown, at most {_ALL_FLAGS:#x}")
     opcode = Opcode(data[0])
-    if opcode is Opcode.SET_CONFIGURATION and values["accumulator"] not in set(Register):
+    if opcode is Opcode.SET_CONFIGURATION and values["accumulator"] not in _REGISTERS:
         raise BadInput(f"tpu: byte {place + 6}: register {values['accumulator']}: 0 to {max(Register)} exist")
     return Instruction(
         opcode=opcode,
