@@ -220,6 +220,7 @@ def _candidates(shape: Shape, machine: "RowStationary") -> tuple[Mapping, Any] |
         (e, shape.rows(e), r, t, n)
         for e in _cuts(shape.height)
         for above, beside in [_places(high, e, machine)]
+        if above
         for r in _cuts(min(above, shape.channels), _HALVES)
         for t in _cuts(min(above // r * beside, shape.filters), _HALVES)
         for n in _cuts(shape.images)
