@@ -5,7 +5,8 @@
                    instructions   11 R + 16 (a patch of R rows, a product, two pointers, a loop; 11: 5 + 6 of a branch);
                                   of groups, or dilated, R S copies in two loops: R (11 S + 9)
                    engines        the copies, then the product that needs them
-               a maximum is R S comparisons, each waiting for the one before, in two loops: R (10 S + 9); store y
+               a maximum is R S comparisons, each waiting for the one before, in two loops: R (10 S + 9); store y;
+               an average is a product with a matrix, or as a maximum where that is large
     others     pieces that fit: load, steps (1; relu and sums 2; exp and its kin 3 in series), store
 
 DRAM: what does not fit the vector scratchpad passes in strips of output rows, whose border rows are read again, or
@@ -30,6 +31,7 @@ WINDOW = 16  # further instructions and waits of one window
 ROW = 10  # and of a row of windows
 ARRIVAL = 10  # the cycle in which the first load starts
 SECOND = 4  # and how much later the second can
+LARGEST_AVERAGE = 384 * 1024  # elements of a matrix of averages, the scratchpad of the paper; above, sums of vectors
 END = 2  # write back and commit behind the last store
 SERIES = frozenset({"sigmoid", "tanh", "softmax", "log_softmax", "exp", "log", "divide", "silu", "softplus", "lookup"})
 
@@ -79,7 +81,7 @@ def _windows(layer: Layer, m: "VectorMatrix") -> Work:
     h, w = layer.input_size
     inner = layer.c * layer.r * layer.s
     pooled = layer.operator in POOLING
-    averaged = layer.operator == "average_pool2d" and channels * inner * layer.groups <= m.matrix_elements
+    averaged = layer.operator == "average_pool2d" and channels * inner * layer.groups <= LARGEST_AVERAGE
     matrix = layer.weights if not pooled else channels * inner * layer.groups if averaged else 0
     windows = layer.n * layer.p * layer.q
     tiles = max(1, ceil(matrix / m.matrix_elements))

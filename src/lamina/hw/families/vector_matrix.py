@@ -10,7 +10,7 @@ A layer is a program: load, compute, store, instructions in order through queues
 `cycles` is exact, to the last tick of the emulator, for linear, conv2d, pooling and relu of one example that fit the
 scratchpads (image and result in three quarters of the vector scratchpad, the matrix whole); `cost` has formulas for
 every layer (`_vector_matrix_estimate`): exact for straight programs, within 15 % of `cycles` where there are loops, by
-the tests. Layers hand over through DRAM. Energy is the average power of the chip times the latency, and DRAM by the byte.
+the tests. Layers hand over through DRAM. Energy is the chip's average power times the latency, and DRAM by the byte.
 
 Paper     Liu et al., "Cambricon: an instruction set architecture for neural networks", ISCA 2016,
           https://doi.org/10.1109/ISCA.2016.42
