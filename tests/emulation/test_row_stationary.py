@@ -1,6 +1,7 @@
 """The row-stationary array against NumPy; its ticks and words against the closed form, for any mapping at all."""
 
 from contextlib import ExitStack
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -156,3 +157,46 @@ def test_refuses_what_the_array_cannot_compute():
         emulate(network, array(bits=1), inputs)
     with pytest.raises(Unsupported, match="does not fit the array, its registers or its buffer"):
         emulate(network, array(glb_bytes=25, glb_banks=25), inputs)
+
+
+BROKEN = {  # the ceilings of the closed form, in the order in which it takes them
+    "strips": 0, "groups of images": 1, "groups of filters": 2, "groups of channels": 3, "filter network": 5,
+    "first window": 6, "later windows": 7, "sums": 8,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("place", BROKEN.values(), ids=BROKEN)
+def test_a_floor_for_a_ceiling_is_seen(place, monkeypatch):
+    """Bound by the filters and the products, by the input network, by the sums: one ceiling broken, one case tells."""
+    layer = Layer(n=3, k=5, c=3, p=4, q=3, r=2, s=3, stride=(2, 3))
+    mapping = Mapping(m=6, n=2, e=3, p=3, q=2, r=1, t=1)
+    cases = [
+        (mapping, RowStationary(filter_bus_words=4)),
+        (replace(mapping, p=1, m=1), RowStationary(input_bus_words=5)),
+        (replace(mapping, q=1), RowStationary(sum_bus_words=2, input_bus_words=8)),
+    ]
+    emulated = [ticks_of(layer, *case) for case in cases]
+    assert [expected_ticks(layer, *case) for case in cases] == emulated
+    exact, calls = search._ceil, [0]
+
+    def broken(a, b):
+        calls[0] += 1
+        return a // b if (calls[0] - 1) % 9 == place else exact(a, b)
+
+    monkeypatch.setattr(search, "_ceil", broken)
+    assert [expected_ticks(layer, *case) for case in cases] != emulated
+    assert calls == [27]
+
+
+def ticks_of(layer, mapping, machine):
+    counters = row_stationary.Counters()
+    x, w = np.ones((1, 3, 3, *layer.input_size), np.int64), np.ones((5, 3, 2, 3), np.int64)
+    window = row_stationary.Window(stride=layer.stride, dilation=layer.dilation, size=(layer.p, layer.q))
+    row_stationary.convolve(x, w, window, mapping, machine, counters)
+    return counters.ticks
+
+
+def expected_ticks(layer, mapping, machine):
+    shape = search.shape_of(layer)
+    found = search.counts(shape, machine, mapping, shape.rows(mapping.e))
+    return found.passes * found.ticks
