@@ -151,11 +151,11 @@ def _cheapest(ways: Mapping[_State, _Way], sizes: Mapping[str, float], outputs: 
     seconds, crossed, end = min(ends, key=lambda e: e[0])
     sides: list[int] = []
     crossings = [crossed]
-    way: _Way | None = end
-    while way is not None and way.before is not None:
-        sides.append(way.side)
-        crossings.append(way.crossed)
-        way = way.before
+    at = end
+    while at.before is not None:
+        sides.append(at.side)
+        crossings.append(at.crossed)
+        at = at.before
     return Cut(sides=tuple(reversed(sides)), crossings=tuple(reversed(crossings)), seconds=seconds)
 
 
