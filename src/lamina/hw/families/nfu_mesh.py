@@ -6,8 +6,8 @@ other arithmetic one for each operation on Tn numbers; functions act as results 
 
 Synapses stay where they are used and neurons come to them, so nothing crosses the pins: neurons lie in eDRAM before
 and after, spread evenly, and may fill what synapses leave. Only where eDRAM is too small they do, over one link from
-the host: all of the network's synapses in every run, or a layer's inputs and outputs (inputs anew for every piece of
-synapses that fits); of the two the cheaper. Between nodes neurons travel by compute-and-forward while tiles compute:
+the host: all of the network's synapses in every run, and a layer's inputs and outputs (inputs anew for every piece of
+its synapses that fits). Between nodes neurons travel by compute-and-forward while tiles compute:
 
     latency = max(cycles / clock, host bytes / link, received bytes / (links of a corner x link)) + hops x 80 ns
 
@@ -216,13 +216,12 @@ def _plan(layers: Sequence[Layer], machine: NfuMesh) -> tuple[list[int], list[in
     tiles = machine.nodes * machine.tiles * machine.tile_edram_bytes
     central = machine.nodes * machine.central_edram_bytes
     whole = sum(_synapse_bytes(layer, machine) for layer in layers)
-    streamed = [_outside(layer, machine, room=central, tiles=tiles) for layer in layers]
-    if whole <= tiles:
-        held = min(max(whole, tiles / 2), whole * machine.nodes * machine.tiles)
-        resident = [_outside(layer, machine, room=central + tiles - held, tiles=None) for layer in layers]
-        if sum(resident) <= sum(streamed):
-            return resident, [_copies(layers, machine)] * len(layers)
-    return streamed, [_alone(layer, machine) for layer in layers]
+    if whole > tiles:
+        streamed = [_outside(layer, machine, room=central, tiles=tiles) for layer in layers]
+        return streamed, [_alone(layer, machine) for layer in layers]
+    held = min(max(whole, tiles / 2), whole * machine.nodes * machine.tiles)
+    resident = [_outside(layer, machine, room=central + tiles - held, tiles=None) for layer in layers]
+    return resident, [_copies(layers, machine)] * len(layers)
 
 
 def _alone(layer: Layer, machine: NfuMesh) -> int:
