@@ -82,7 +82,7 @@ def test_the_timed_simulator_agrees(seed):
 
 def test_random_networks_have_every_operator():
     met = {o.operator for seed in range(400) for o in random_network(seed).operations}
-    assert rules().keys() - met == {"uniform", "quantise"}  # those draw, test_networks has them
+    assert rules().keys() - met == {"uniform", "quantise", "dequantise"}  # draws, in test_networks; a refusal
 
 
 def test_a_layer_of_the_mlp_is_the_papers_program():

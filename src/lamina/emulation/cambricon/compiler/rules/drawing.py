@@ -1,11 +1,14 @@
-"""Random numbers: `uniform`, then `quantise` to the machine's format, is RV; left out: draws inside a loop.
+"""Random numbers, and the border to real ones; left out: draws inside a loop.
 
-The machine counts its RVs and takes the count for the generator's stream: a network numbers its draws 0, 1, 2 in order.
+`uniform`, then `quantise` to the machine's format, is RV. The machine counts its RVs and takes the count for the
+generator's stream: a network numbers its draws 0, 1, 2 in order. Any other real number is the host's.
 """
 
 from lamina.emulation.cambricon.compiler._scope import Scope, refuse
 from lamina.ir.check import site
 from lamina.ir.network import Operation
+
+HOST = "what is computed in real numbers is the host's: compile the fixed-point part, without a softmax behind it"
 
 
 def _uniform(scope: Scope, operation: Operation) -> None:
@@ -15,7 +18,7 @@ def _uniform(scope: Scope, operation: Operation) -> None:
 def _quantise(scope: Scope, operation: Operation) -> None:
     stream = scope.drawn.get(operation.inputs[0])
     if stream is None:
-        raise refuse(operation, "real numbers are the host's: compile the integer core")
+        raise refuse(operation, HOST)
     if scope.types[operation.name].element != scope.target.element:
         raise refuse(operation, f"RV draws {scope.target.element}, not {scope.types[operation.name].element}")
     if scope.path or stream != scope.target.draws:
@@ -25,4 +28,8 @@ def _quantise(scope: Scope, operation: Operation) -> None:
         scope.code.emit("RV", address, scope.size(operation.name))
 
 
-RULES = {"uniform": _uniform, "quantise": _quantise}
+def _dequantise(scope: Scope, operation: Operation) -> None:
+    raise refuse(operation, HOST)
+
+
+RULES = {"uniform": _uniform, "quantise": _quantise, "dequantise": _dequantise}
