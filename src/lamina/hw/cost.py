@@ -7,6 +7,7 @@ that float64 sums are exact. A quantity that a machine cannot tell is None, neve
 Units     seconds, joules, square metres, bytes; utilisation in (0, 1], None for a layer without multiplications
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from math import frexp, ldexp
@@ -68,14 +69,20 @@ class Result:
     marks: Mapping[str, Mark]  # one per quantity
     area_m2: float | None
     sources: Sequence[str]
-    layers: Sequence[Cost]
+    rows: Sequence[Cost]  # one a layer; equal layers may share an object, whose name is that of the first
+    names: Sequence[str]  # of the layers
     coverage: float = 1.0  # share of the multiply-accumulates and operations that was costed
     skipped: Sequence[str] = field(default_factory=tuple)  # layers the machine cannot run
     accuracy: float | None = None
 
     @property
+    def layers(self) -> list[Cost]:
+        """The costs under their layers' names."""
+        return [replace(row, name=name) for row, name in zip(self.rows, self.names, strict=True)]
+
+    @property
     def total(self) -> Cost:
-        return total(self.layers)
+        return total(self.rows)
 
     def to_json(self) -> dict[str, Any]:
         summed = self.total.to_json()
@@ -121,8 +128,8 @@ def times(cost: Cost, count: int) -> Cost:
 
 def settled(layers: Sequence[Cost]) -> tuple[Cost, ...]:
     """`layers` with seconds and joules on a grid on which they add exactly; the grid is 2^-50 of the total."""
-    latency = _sum([c.latency_s for c in layers])
-    energy = _sum([c.energy_j for c in layers])
+    latency = _sum([(c.latency_s, 1) for c in layers])
+    energy = _sum([(c.energy_j, 1) for c in layers])
     found: dict[int, Cost] = {}
     for c in layers:
         if id(c) not in found:
@@ -148,36 +155,38 @@ def _on_grid(value: float, whole: float | None) -> float:
 
 def total(layers: Sequence[Cost]) -> Cost:
     """The sum of `layers`; utilisation is the mean over the multiplying ones by time, the bound is where time goes."""
-    weighted = [(c.utilisation, c.cycles or c.latency_s or 0) for c in layers if c.utilisation is not None]
+    counts = Counter(map(id, layers))
+    rows = [(c, counts[key]) for key, c in {id(c): c for c in layers}.items()]  # the same object several times
+    weighted = [(c.utilisation, n * (c.cycles or c.latency_s or 0)) for c, n in rows if c.utilisation is not None]
     time = sum(weight for _, weight in weighted)
     waits: dict[Bound, float] = {"compute": 0.0, "memory": 0.0}
-    for c in layers:
+    for c, n in rows:
         if c.bound is not None and c.latency_s is not None:
-            waits[c.bound] += c.latency_s
+            waits[c.bound] += n * c.latency_s
     return Cost(
         name="total",
         op="total",
-        macs=sum(c.macs for c in layers),
-        cycles=_sum([c.cycles for c in layers]),
-        latency_s=_sum([c.latency_s for c in layers]),
-        dram_bytes=_sum([c.dram_bytes for c in layers]),
+        macs=sum(n * c.macs for c, n in rows),
+        cycles=_sum([(c.cycles, n) for c, n in rows]),
+        latency_s=_sum([(c.latency_s, n) for c, n in rows]),
+        dram_bytes=_sum([(c.dram_bytes, n) for c, n in rows]),
         utilisation=min(1.0, sum(u * weight for u, weight in weighted) / time) if time else None,  # rounding
         bound=("compute" if waits["compute"] >= waits["memory"] else "memory") if any(waits.values()) else None,
-        energy_by_component_j=_sum_maps([c.energy_by_component_j for c in layers]),
-        bytes_by_level=_sum_maps([c.bytes_by_level for c in layers]),
+        energy_by_component_j=_sum_maps([(c.energy_by_component_j, n) for c, n in rows]),
+        bytes_by_level=_sum_maps([(c.bytes_by_level, n) for c, n in rows]),
     )
 
 
-def _sum(values: Sequence[Any]) -> Any:
-    """The sum in order; None where a layer cannot tell."""
-    return None if any(v is None for v in values) else sum(values)
+def _sum(values: Sequence[tuple[Any, int]]) -> Any:
+    """The sum of numbers with how often they come; None where a layer cannot tell."""
+    return None if any(v is None for v, _ in values) else sum(n * v for v, n in values)
 
 
-def _sum_maps(maps: Sequence[Mapping[str, Any] | None]) -> dict[str, Any] | None:
-    if any(m is None for m in maps):
-        return None
+def _sum_maps(maps: Sequence[tuple[Mapping[str, Any] | None, int]]) -> dict[str, Any] | None:
     result: dict[str, Any] = {}
-    for one in maps:
-        for key, value in (one or {}).items():
-            result[key] = result.get(key, 0) + value
+    for one, n in maps:
+        if one is None:
+            return None
+        for key, value in one.items():
+            result[key] = result.get(key, 0) + n * value
     return result

@@ -198,7 +198,8 @@ def cost(network: Network, pair: Pair, widen: Callable[[Layer], Layer] = lambda 
         marks=_marks(host, accelerator, link),
         area_m2=None,
         sources=[f"{m.name}: {m.paper}" for m in (host, accelerator)] + [f"link: {link.mark}: {link.source}"],
-        layers=settled(_told(rows)),
+        rows=(told := settled(_told(rows))),
+        names=[row.name for row in told],
     )  # fmt: skip
 
 

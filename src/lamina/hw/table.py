@@ -171,7 +171,8 @@ def on_machine(layers: Sequence[Layer] | Nests, machine: Machine, *, allow_parti
         marks=machine.marks(),
         area_m2=family.area_m2(machine.parameters),
         sources=[machine.paper, *(f"{field}: {mark}: {text}" for field, (mark, text) in machine.all_sources.items())],
-        layers=[replace(row, name=layer.name) for (layer, _), row in zip(can, rows, strict=True)],
+        rows=rows,
+        names=[layer.name for layer, _ in can],
         coverage=share,
         skipped=[layer.name for layer, _ in cannot],
     )
