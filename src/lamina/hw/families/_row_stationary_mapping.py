@@ -176,12 +176,15 @@ def _best(shape: Shape, machine: "RowStationary") -> tuple[Mapping, Counts] | No
     words = counted.dram_inputs + counted.dram_weights
     energy = pass_energy_j(counted, machine) + words * machine.dram_j
     needed = _bank_words(shape, machine, mapping, rows)
-    order = np.lexsort((mapping.q * mapping.r, mapping.p * mapping.t, energy, needed))
-    words, energy = words[order], energy[order]
-    at = 0
-    while (better := (energy < energy[at]) & (words <= words[at]))[at:].any():
-        at += int(better[at:].argmax())
-    at = int(order[at])
+    keys = (needed, energy, mapping.p * mapping.t, mapping.q * mapping.r)
+    left = np.arange(len(rows))
+    while len(left):
+        first = left
+        for key in keys:
+            values = key[first]
+            first = first[values == values.min()]
+        at = first[0]
+        left = left[(energy[left] < energy[at]) & (words[left] <= words[at])]
     one = Mapping(**{name: int(getattr(mapping, name)[at]) for name in "mnepqrt"})
     exact = counts(shape, machine, one, int(rows[at]))
     return one, Counts(**{name: int(getattr(exact, name)) for name in Counts.__slots__})
@@ -217,10 +220,11 @@ def _candidates(shape: Shape, machine: "RowStationary") -> tuple[Mapping, Any] |
     """The mappings that are tried and fit, as arrays of float64, with the input rows of their strips."""
     high, wide = shape.kernel
     sets = [
-        (e, shape.rows(e), r, t, n)
+        (e, touched, r, t, n)
         for e in _cuts(shape.height)
         for above, beside in [_places(high, e, machine)]
         if above
+        for touched in [shape.rows(e)]
         for r in _cuts(min(above, shape.channels), _HALVES)
         for t in _cuts(min(above // r * beside, shape.filters), _HALVES)
         for n in _cuts(shape.images)
@@ -252,6 +256,7 @@ def _places(high: int, e: int, machine: "RowStationary") -> tuple[int, int]:
     return machine.rows // (high * ceil(e / machine.columns)), max(machine.columns // e, 1)
 
 
+@lru_cache(maxsize=4096)
 def _cuts(size: int, parts: Sequence[int] = _THIRDS) -> list[int]:
     """The sizes of parts when `size` is cut into `parts` nearly equal ones, down to 1."""
     return sorted({ceil(size / count) for count in parts if count < size} | {1})
