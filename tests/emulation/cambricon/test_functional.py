@@ -18,7 +18,7 @@ from tests.emulation.cambricon.programs import SMALL, memories, programs, regist
 BIG = VectorMatrix()
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=250, deadline=None)
 @given(programs, registers(), memories)
 def test_every_program_does_what_a_scalar_interpreter_does(program, held, memory):
     got = run(program, np.array(memory, np.int16), machine=SMALL, registers=held)

@@ -45,7 +45,7 @@ def same(timed_run, plain):
         np.testing.assert_array_equal(getattr(timed_run, space), getattr(plain, space))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(programs, registers(), memories, machines)
 def test_time_changes_no_number(program, held, memory, machine):
     array = np.array(memory, np.int16)

@@ -22,6 +22,7 @@ Paper     Liu et al., "Cambricon: an instruction set architecture for neural net
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 import numpy as np
@@ -62,19 +63,29 @@ class Instruction:
     @property
     def forms(self) -> tuple[tuple[str, ...], ...]:
         """Operands of the two ways to write it, each with its sign; one way where nothing is optional."""
-        words = self.operands.split()
-        flexible = next((w for w in words if w[0] in "?@"), None)
-        if flexible is None:
-            return (tuple(words),)
-        first = tuple(w[1:] if w == flexible else w for w in words)
-        if flexible[0] == "@":
-            return first, tuple(w for w in words if w != flexible)
-        return first, tuple("#" + w[1:] if w == flexible else w for w in words)
+        return _forms(self.operands)
 
     @property
     def result(self) -> str | None:
         """The operand that names the register that is written."""
-        return next((w[1:] for w in self.operands.split() if w[0] == "="), None)
+        return _result(self.operands)
+
+
+@lru_cache
+def _forms(operands: str) -> tuple[tuple[str, ...], ...]:
+    words = operands.split()
+    flexible = next((w for w in words if w[0] in "?@"), None)
+    if flexible is None:
+        return (tuple(words),)
+    first = tuple(w[1:] if w == flexible else w for w in words)
+    if flexible[0] == "@":
+        return first, tuple(w for w in words if w != flexible)
+    return first, tuple("#" + w[1:] if w == flexible else w for w in words)
+
+
+@lru_cache
+def _result(operands: str) -> str | None:
+    return next((w[1:] for w in operands.split() if w[0] == "="), None)
 
 
 def _v(base: str, *size: str) -> Region:

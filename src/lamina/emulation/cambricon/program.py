@@ -9,6 +9,7 @@ Shapes    a program of n words is 8 n bytes
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from lamina.core.errors import BadInput, unknown
 from lamina.emulation.cambricon.isa import INSTRUCTIONS, REGISTERS, Instruction
@@ -57,7 +58,7 @@ class Word:
     @property
     def reads(self) -> tuple[str, ...]:
         """Operands whose registers are read."""
-        return tuple(w for w in self.fields if w[0] not in "=#")
+        return _reads(self.fields)
 
     @property
     def place(self) -> str:
@@ -66,13 +67,19 @@ class Word:
 
     def values(self, registers: Mapping[int, int] | list[int]) -> dict[str, int]:
         """The value of each operand but the written register; a base that was left out is 0."""
-        found = {"base": 0} if "@base" in self.instruction.operands.split() else {}
-        for word in self.fields:
-            if word[0] == "#":
-                found[word[1:]] = self.operands[word[1:]]
-            elif word[0] != "=":
-                found[word] = registers[self.operands[word]]
+        operands = self.operands
+        found = {key: registers[operands[key]] for key in self.reads}
+        for written in self.fields:
+            if written[0] == "#":
+                found[written[1:]] = operands[written[1:]]
+        if "offset" in found:
+            found.setdefault("base", 0)
         return found
+
+
+@lru_cache
+def _reads(fields: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(w for w in fields if w[0] not in "=#")
 
 
 def word(name: str, *operands: int | str, line: int = 0) -> Word:

@@ -37,13 +37,15 @@ from lamina.hw.families.vector_matrix import VectorMatrix
 STAGES = ("fetch", "decode", "issue", "read", "start", "end", "write", "commit")
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Flight:
     """One instruction on its way; a stage not reached yet is 0."""
 
     index: int
     word: Word
     engine: Engine
+    needs: tuple[int, ...]  # registers that it reads or writes
+    register: int | None  # that it writes
     fetch: int
     decode: int = 0
     issue: int = 0
@@ -59,12 +61,6 @@ class Flight:
     beats: int = 0
     early: list[Ints] = field(default_factory=list)  # the first halves of what is read
     result: int | None = None
-
-    @property
-    def register(self) -> int | None:
-        """The register that it writes."""
-        name = self.word.instruction.result
-        return None if name is None else self.word.operands[name]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -95,6 +91,7 @@ class Pipeline:
     free: dict[Engine, int] = field(default_factory=lambda: dict.fromkeys(ENGINES, 1))  # first cycle for a new beat
     busy: dict[str, int] = field(default_factory=lambda: {str(e): 0 for e in ENGINES})
     counts: dict[str, int] = field(default_factory=dict)
+    kinds: dict[int, tuple[Engine, tuple[int, ...], int | None]] = field(default_factory=dict)  # of words, by index
     branch: bool = False  # fetch waits for one
     resume: int = 0  # first cycle in which fetch may go on
     last: int = 0  # cycle of the last commit
@@ -140,6 +137,8 @@ class Pipeline:
         return True
 
     def _write(self) -> bool:
+        if not self.running:
+            return False
         ready = [f for f in self.running if f.end < self.cycle]
         for flight in ready:
             self.running.remove(flight)
@@ -155,6 +154,8 @@ class Pipeline:
 
     def _end(self) -> bool:
         """Engines that give their last result in this cycle."""
+        if not self.running:
+            return False
         ended = [f for f in self.running if f.end == self.cycle and f.engine != "scalar"]
         for flight in ended:
             sources = [
@@ -197,7 +198,8 @@ class Pipeline:
 
     def _read(self) -> bool:
         """Register read, then the cycle after it the scalar unit or the address unit."""
-        moved = bool(self.moving)
+        if not self.moving:
+            return False
         for flight in list(self.moving):
             if flight.read:
                 self.moving.remove(flight)
@@ -205,7 +207,7 @@ class Pipeline:
             elif flight.issue < self.cycle:
                 flight.read = self.cycle
                 flight.values = flight.word.values(self.state.registers)
-        return moved
+        return True
 
     def _execute(self, flight: Flight) -> None:
         state, word, values = self.state, flight.word, flight.values
@@ -257,7 +259,9 @@ class Pipeline:
         if self.fetched is not None or not self._more or self.cycle < self.resume:
             return False
         word = self.program[self.state.pc]
-        self.fetched = Flight(index=self.state.pc, word=word, engine=engine(word), fetch=self.cycle)
+        if self.state.pc not in self.kinds:
+            self.kinds[self.state.pc] = _kind(word)
+        self.fetched = Flight(self.state.pc, word, *self.kinds[self.state.pc], fetch=self.cycle)
         if word.instruction.kind == "control":
             self.branch = True
         else:
@@ -265,12 +269,17 @@ class Pipeline:
         return True
 
 
+def _kind(word: Word) -> tuple[Engine, tuple[int, ...], int | None]:
+    """Engine, registers that are read or written, the register that is written."""
+    result = word.instruction.result
+    register = None if result is None else word.operands[result]
+    needs = tuple(word.operands[name] for name in word.reads)
+    return engine(word), needs if register is None else (*needs, register), register
+
+
 def unwritten(flight: Flight, pending: Mapping[int, int]) -> bool:
     """Whether a register that `flight` reads or writes is still to be written by an older instruction."""
-    registers = [flight.word.operands[name] for name in flight.word.reads]
-    if flight.register is not None:
-        registers.append(flight.register)
-    return any(pending.get(register) for register in registers)
+    return any(pending.get(register) for register in flight.needs)
 
 
 def conflict(older: Flight, younger: Flight) -> bool:
