@@ -60,6 +60,12 @@ class Split:
         return min(self.node_pixels * self.tile_pixels, work.pixels)
 
 
+def evenly(numbers: int, lanes: int, nodes: int, tiles: int) -> tuple[Work, Split]:
+    """Work on `numbers` that have nothing to do with each other, `lanes` a cycle and tile."""
+    job = Work(blocks=ceil(numbers / lanes), pixels=1, steps=1)
+    return job, Split(node_blocks=nodes, node_pixels=1, tile_blocks=tiles, tile_pixels=1, received=0)
+
+
 def work(layer: Layer, inputs: int, outputs: int) -> Work:
     """`layer`, multiplying or pooling, in blocks and steps of a tile with `inputs` x `outputs` multipliers."""
     pixels = layer.n * layer.p * layer.q
@@ -71,6 +77,8 @@ def work(layer: Layer, inputs: int, outputs: int) -> Work:
 
 def best(layer: Layer, work: Work, nodes: int, tiles: int, most_copies: int) -> Split:
     """The fastest split of at most `most_copies` >= 1; of equals the one with the least communication, then copies."""
+    if nodes == 1:
+        return _of_one_node(work, tiles, most_copies)
     node_pixels, tile_pixels = _pixel_parts(nodes, tiles)
     parts = node_pixels * tile_pixels
     copies = np.minimum(parts, work.pixels)
@@ -84,6 +92,14 @@ def best(layer: Layer, work: Work, nodes: int, tiles: int, most_copies: int) -> 
     return Split(
         node_blocks=nodes // np_, node_pixels=np_, tile_blocks=tiles // tp, tile_pixels=tp, received=int(taken[first])
     )
+
+
+def _of_one_node(work: Work, tiles: int, most_copies: int) -> Split:
+    """`best` where no neuron travels, without arrays: fewer parts of pixels come first, so copies are the fewest."""
+    blocks, pixels = work.blocks, work.pixels
+    most = tiles if pixels <= most_copies else min(tiles, most_copies)
+    _, parts = min((-(-blocks // (tiles // p)) * -(-pixels // p), p) for p in range(1, most + 1))
+    return Split(node_blocks=1, node_pixels=1, tile_blocks=tiles // parts, tile_pixels=parts, received=0)
 
 
 @lru_cache(maxsize=64)

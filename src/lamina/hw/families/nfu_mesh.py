@@ -25,7 +25,7 @@ from math import ceil, isqrt, prod
 from lamina.core.errors import BadInput
 from lamina.hw.components import memory
 from lamina.hw.cost import Cost
-from lamina.hw.families._nfu_mesh_split import Split, Work, best, work
+from lamina.hw.families._nfu_mesh_split import Split, Work, best, evenly, work
 from lamina.hw.kinds import MOVES, ON_THE_FLY, POOLING, SIMPLE
 from lamina.ir.layer import Layer
 
@@ -112,7 +112,8 @@ def refusal(layer: Layer, machine: NfuMesh) -> str | None:
 
 def cycles(layer: Layer, machine: NfuMesh) -> int:
     """Cycles of the tiles for one layer that has the eDRAM to itself."""
-    return _cycles(layer, machine, *_assigned(layer, machine, _alone(layer, machine)))
+    job, split = _assigned(layer, machine, _alone(layer, machine))
+    return split.cycles(job)
 
 
 def node_instructions(layer: Layer, machine: NfuMesh) -> int:
@@ -145,8 +146,7 @@ def area_m2(machine: NfuMesh) -> float:
 
 def _layer(layer: Layer, machine: NfuMesh, outside: int, copies: int) -> Cost:
     job, split = _assigned(layer, machine, copies)
-    busy, word = _cycles(layer, machine, job, split), _word_bytes(layer, machine)
-    received_bytes = split.received * word if layer.macs or layer.operator in POOLING else 0.0
+    busy, received_bytes = split.cycles(job), split.received * _word_bytes(layer, machine)
     rows, columns = machine.mesh
     corner_bytes_per_s = ((rows > 1) + (columns > 1)) * machine.link_bytes_per_s
     compute_s = busy / machine.clock_hz
@@ -178,15 +178,6 @@ def _layer(layer: Layer, machine: NfuMesh, outside: int, copies: int) -> Cost:
             **_reads(layer, machine, job, split),
         },
     )
-
-
-def _cycles(layer: Layer, machine: NfuMesh, job: Work, split: Split) -> int:
-    if layer.macs or layer.operator in POOLING:
-        return split.cycles(job)
-    if layer.operator in ON_THE_FLY | MOVES:
-        return 0
-    numbers = 2 * layer.outputs if layer.operator in NORMALISE else layer.ops
-    return ceil(numbers / (_lanes(layer, machine)[1] * machine.nodes * machine.tiles))
 
 
 def _reads(layer: Layer, machine: NfuMesh, job: Work, split: Split) -> dict[str, int]:
@@ -257,8 +248,17 @@ def _synapse_bytes(layer: Layer, machine: NfuMesh) -> float:
 
 
 def _assigned(layer: Layer, machine: NfuMesh, copies: int) -> tuple[Work, Split]:
-    job = work(layer, *_lanes(layer, machine))
-    return job, best(layer, job, machine.nodes, machine.tiles, copies)
+    """The layer in blocks, pixels and steps, and who does them; `copies` of the kernels are allowed."""
+    lanes = _lanes(layer, machine)
+    if layer.macs or layer.operator in POOLING:
+        job = work(layer, *lanes)
+        return job, best(layer, job, machine.nodes, machine.tiles, copies)
+    numbers = layer.ops
+    if layer.operator in ON_THE_FLY | MOVES:
+        numbers = 0
+    elif layer.operator in NORMALISE:
+        numbers = 2 * layer.outputs
+    return evenly(numbers, lanes[1], machine.nodes, machine.tiles)
 
 
 def _width(layer: Layer) -> int:
