@@ -153,6 +153,13 @@ def test_a_reduction_behind_products_keeps_them_on_the_chip():
     assert by_itself.cycles == 65_536 * 1024 / 256
 
 
+def test_minima_of_two_blocks_go_out_and_come_back():
+    machine = replace(PUDIANNAO, cold_bytes=64)  # one row of 16 features in each half
+    products = dense(16, 200, batch=100, bits=16)  # 128 of 200 hot rows stay: cold rows pass twice
+    least = Layer(name="least", operator="reduce_min", n=100, c=200, has_weights=False, ops=100 * 200)
+    assert cost([products, least], machine)[0].dram_bytes == 2 * 16 * (200 + 2 * 100) + 2 * 2 * 100
+
+
 def test_layers_of_networks():
     assert cycles(dense(784, 1000, batch=1), PUDIANNAO) == 63 * 49  # 1000 pairs on 16 units, 784 features on 16 lanes
     assert dram_bytes(dense(64, 48, batch=1), PUDIANNAO) == 2 * (64 + 64 * 48 + 48)

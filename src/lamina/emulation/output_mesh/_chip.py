@@ -43,9 +43,7 @@ class Chip:
         while going:
             k, (height, width, y, x) = state.at[0], state.tile
             if state.starts_tile:
-                self.mesh.reset(height, width, self.examples, start)
-            if state.starts_map:
-                self.mesh.clear(*depth)
+                self.mesh.start((height, width, self.examples), start, depth)
             channel = k if pools else state.at[3]
             work(state, self.mesh.sums, self.mesh.take(state.second, delivered(self.nbin, state, channel)))
             self.ticks += 1

@@ -119,11 +119,6 @@ class Windows:
         return not any(self.at[3:])
 
     @property
-    def starts_map(self) -> bool:
-        """Whether this is the first tap of an input map: what the FIFOs hold belongs to another one."""
-        return not any(self.at[4:])
-
-    @property
     def ends_tile(self) -> bool:
         return all(a == limit - 1 for a, limit in zip(self.at[3:], self.limits[3:], strict=True))
 

@@ -22,12 +22,10 @@ class Mesh:
     across: deque[Ints] = field(default_factory=deque)  # FIFO-H of all elements, oldest first
     down: deque[Ints] = field(default_factory=deque)  # FIFO-V
 
-    def reset(self, height: int, width: int, examples: int, value: int) -> None:
-        self.sums = np.full((height, width, examples), value, np.int64)
-
-    def clear(self, depth_across: int, depth_down: int) -> None:
-        """Empty FIFOs of the depth that the layer needs."""
-        self.across, self.down = deque(maxlen=depth_across), deque(maxlen=depth_down)
+    def start(self, shape: tuple[int, int, int], value: int, depth: tuple[int, int]) -> None:
+        """A tile [h, w, E]: sums begin with `value`, FIFO-H and FIFO-V are empty and as deep as the layer needs."""
+        self.sums = np.full(shape, value, np.int64)
+        self.across, self.down = deque(maxlen=depth[0]), deque(maxlen=depth[1])
 
     def take(self, phase: Phase, delivered: Ints) -> Ints:
         """The neuron of each element: from NBin (`delivered`) or from the neighbour's FIFO; both FIFOs keep it."""
