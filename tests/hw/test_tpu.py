@@ -1,5 +1,6 @@
 """The TPU's closed form by hand, against its timeline, against the timeline without shortcuts; its laws."""
 
+import random
 from dataclasses import replace
 
 import pytest
@@ -10,6 +11,7 @@ from lamina.core.errors import BadInput
 from lamina.hw import registry, table
 from lamina.hw.cost import settled, total
 from lamina.hw.families import tpu as family
+from lamina.hw.families._tpu_parts import Demand, parts
 from lamina.hw.families._tpu_timeline import Counters, Work, timeline
 from lamina.hw.families.tpu import Tpu, cost, counters, cycles, network_counters, refusal, tiles
 from lamina.ir.layer import Layer, dense
@@ -79,12 +81,17 @@ def test_wide_words_run_at_half_and_quarter_rate(input_bits, weight_bits, slower
     assert counters(layer, V1).useful == slower * 2048
 
 
-@given(multiplying().map(narrow), chips)
+def roomy(chip: Tpu) -> Tpu:
+    """All activations fit, and cross the link at once."""
+    return replace(chip, unified_buffer_bytes=2**40, link_bytes_per_s=1e300)
+
+
+@given(multiplying().map(narrow), chips.map(roomy))
 @settings(max_examples=300)
 def test_one_layer_of_the_timeline_is_the_closed_form(layer, chip):
     found = counters(layer, chip)
     assert found.total == cycles(layer, chip)
-    assert network_counters([layer], replace(chip, link_bytes_per_s=1e300)) == found + Counters(host=1)
+    assert network_counters([layer], chip) == found + Counters(host=1)
     (row,) = cost([layer], chip)
     assert row.cycles == found.total
     assert 0 < found.useful <= found.active
@@ -145,14 +152,12 @@ def test_long_layers_take_no_longer_to_cost():
         assert len(steps) < 20
 
 
-@given(networks, chips)
+@given(networks, chips.map(roomy))
 def test_tiles_fetched_ahead_never_make_a_network_slower(layers, chip):
-    alone = sum(cycles(layer, chip) for layer in layers)
     rows = cost(layers, chip)
-    assert sum(row.cycles for row in rows) <= alone
-    assert sum(row.cycles for row in rows) == network_counters(layers, replace(chip, link_bytes_per_s=1e300)).total - (
-        any(row.bytes_by_level["link"] for row in rows)
-    )
+    crosses = any(row.bytes_by_level["link"] for row in rows)
+    assert sum(row.cycles for row in rows) <= sum(cycles(layer, chip) for layer in layers)
+    assert sum(row.cycles for row in rows) == network_counters(layers, chip).total - crosses
 
 
 @given(networks, chips, st.sampled_from(["dram_bytes_per_s", "link_bytes_per_s"]), st.floats(1, 1000))
@@ -193,11 +198,57 @@ def test_activations_stay_on_the_chip_where_they_fit():
     layers = [dense(2000, 2000, batch=200, name=f"fc{i}") for i in range(3)]
     first, middle, last = (row.bytes_by_level["link"] for row in cost(layers, V1))
     assert (first, middle, last) == (400_000, 0, 400_000)
-    spilled = cost(layers, replace(V1, unified_buffer_bytes=799_999))
-    assert [row.bytes_by_level["link"] for row in spilled] == [800_000] * 3
     # what acts on results as they leave is neither the first nor the last layer
     relu = Layer(operator="relu", has_weights=False, groups=2000, ops=2000)
     assert [row.bytes_by_level["link"] for row in cost([relu, *layers, relu], V1)] == [0, 400_000, 0, 400_000, 0]
+
+
+def images(n: int, sizes: list[int]) -> list[Layer]:
+    """1 x 1 convolutions of 10 to 10 channels over images of falling size, as poolings would leave them."""
+    return [Layer(name=f"c{p}", n=n, k=10, c=10, p=p, q=p) for p in sizes]
+
+
+def links_and_tiles(layers: list[Layer], capacity: int) -> tuple[list[int], list[int]]:
+    chip = Tpu(rows=10, columns=10, accumulators=65536, unified_buffer_bytes=capacity)
+    rows = cost(layers, chip)
+    return [r.bytes_by_level["link"] for r in rows], [r.bytes_by_level["weight_fifo"] // 100 for r in rows]
+
+
+def test_a_batch_that_does_not_fit_runs_in_parts():
+    # six images: layers hold 2 x 10 x 6 x (64, 16, 4) numbers = 7680, 1920, 480
+    layers = images(6, [8, 4, 2])
+    assert links_and_tiles(layers, 7680) == ([3840, 0, 240], [1, 1, 1])
+    # two parts of the first layer hold 3840 each, and the second's results wait for both: 960
+    assert links_and_tiles(layers, 7679) == ([3840, 0, 240], [2, 2, 1])
+    assert links_and_tiles(layers, 4800) == ([3840, 0, 240], [2, 2, 1])
+    # the network's end waits for nobody
+    assert links_and_tiles(layers, 4799) == ([3840, 0, 240], [2, 2, 2])
+    assert links_and_tiles(layers, 2560) == ([3840, 0, 240], [3, 3, 3])
+    # an image alone holds 1280
+    assert links_and_tiles(layers, 1280) == ([3840, 0, 240], [6, 6, 6])
+    assert links_and_tiles(layers, 1279) == ([7680, 1920, 240], [1, 1, 1])  # the last fits
+
+
+def test_parts_are_chosen_as_brute_force_does():
+    """Every split into parts of the first layers, over random networks of three to five layers."""
+    rng = random.Random(0)
+    for _ in range(300):
+        batch, capacity = rng.choice([1, 2, 6, 12]), rng.randint(1, 300)
+        demands = []
+        for _ in range(rng.randint(1, 5)):
+            held, each = [batch * rng.randint(1, 20) for _ in range(2)], rng.randint(1, 60)
+            demands.append(Demand(batch=batch, read=held[0], written=held[1], weights=lambda c, w=each: c * w))
+        large = [i for i, d in enumerate(demands) if d.held > capacity]
+        last = len(demands) - 1
+        spill = sum(demands[i].read * (i > 0) + demands[i].written * (i < last) for i in large)
+        moved = {(0, 1): sum(d.weights(1) for d in demands) + spill}
+        for end in range(large[-1] + 1 if large else last + 2, last + 2):
+            for count in (2, 3, 4, 6, 12):
+                kept = demands[end - 1].written if end <= last else 0
+                if batch % count == 0 and all(d.held / count + kept <= capacity for d in demands[:end]):
+                    moved[end, count] = sum(d.weights(count if i < end else 1) for i, d in enumerate(demands))
+        chosen = parts(demands, capacity)
+        assert moved[chosen] == min(moved.values())
 
 
 def test_energy_is_power_times_time_and_weight_memory_by_the_byte():

@@ -12,9 +12,9 @@ That is a layer alone, its first tile not yet asked for. In a network the FIFO i
 (`_tpu_timeline`), which `cost` uses. Of the cycles T S are active; R shift and L stall before the first tile, then
 max(L, R, S) - S a tile, at most R of them shift; the last R + C - 1 are the results' way out: the next layer waits
 (read after write). Weights lie in weight memory as whole tiles. The network's input and output cross the link to the
-host, before and after everything else; what does not fit into the unified buffer crosses it too, one layer after the
-other. The activation unit takes one row of C results a cycle: activations cost nothing more, pooling one cycle a row
-and tap, sums and moves one a row. Power is idle or busy power; weight memory's energy is by the byte.
+host, before and after everything else; a batch that does not fit the unified buffer runs in parts (`_tpu_parts`). The
+activation unit takes one row of C results a cycle: activations cost nothing more, pooling one cycle a row and tap,
+sums and moves one a row. Power is idle or busy power; weight memory's energy is by the byte.
 
 Paper     Jouppi et al., ISCA 2017, https://doi.org/10.1145/3079856.3080246
 """
@@ -28,6 +28,7 @@ from typing import Literal, get_args
 from lamina.core.errors import BadInput
 from lamina.hw.components import dram as weight_dram
 from lamina.hw.cost import Cost
+from lamina.hw.families._tpu_parts import Demand, parts
 from lamina.hw.families._tpu_timeline import Counters, Work, timeline
 from lamina.hw.kinds import MOVES, ON_THE_FLY, POOLING, SIMPLE
 from lamina.ir.layer import Layer
@@ -197,40 +198,79 @@ def _other_cycles(layer: Layer, machine: Tpu) -> int:
     return ceil((layer.outputs if layer.operator in MOVES else layer.ops) / machine.columns)
 
 
-def network_counters(layers: Sequence[Layer], machine: Tpu) -> Counters:
-    """Cycles of a whole network, run once: tiles are fetched ahead across layers; the host's cycles are in."""
-    host = sum(_host_bytes(layers, machine)) * machine.clock_hz / machine.link_bytes_per_s
-    return sum(_run(layers, machine), Counters(host=ceil(host)))
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Plan:
+    """How a network runs: each layer, or one part of it, how many parts, and what crosses the link."""
+
+    layers: list[Layer]
+    counts: list[int]
+    host_bytes: list[int]
 
 
-def _run(layers: Sequence[Layer], machine: Tpu) -> list[Counters]:
-    """The counters of each layer where it stands."""
-    cuts = [tiles(layer, machine) if layer.macs else None for layer in layers]
-    works = [
-        Work(tiles=cut.count, streamed=cut.streamed) if cut else Work(other=_other_cycles(layer, machine))
-        for layer, cut in zip(layers, cuts, strict=True)
-    ]
-    times = timeline(
-        works, load=machine.load_cycles, shift=machine.rows, slots=machine.fifo_tiles, drain=machine.drain_cycles
-    )
-    return [
-        replace(time, useful=_useful(layer, cut, machine)) if cut else time
-        for layer, cut, time in zip(layers, cuts, times, strict=True)
-    ]
-
-
-def _host_bytes(layers: Sequence[Layer], machine: Tpu) -> list[int]:
-    """Bytes between each layer and the host: the network's input and output, and what its buffer cannot hold."""
-    working = [i for i, layer in enumerate(layers) if layer.operator not in ON_THE_FLY]
+def _plan(layers: Sequence[Layer], machine: Tpu) -> _Plan:
+    """Parts of the batch where the unified buffer is too small, and the bytes between each layer and the host."""
+    demands = [_demand(layer, machine) for layer in layers]
+    split, count = parts(demands, machine.unified_buffer_bytes)
+    working = [i for i, demand in enumerate(demands) if demand.held]
     moved = [0] * len(layers)
     for i in working:
-        read, written = (
-            _stored(layers[i].inputs, layers[i].input_bits),
-            _stored(layers[i].outputs, layers[i].output_bits),
-        )
-        spilled = read + written > machine.unified_buffer_bytes
-        moved[i] = (read if spilled or i == working[0] else 0) + (written if spilled or i == working[-1] else 0)
-    return moved
+        spilled = demands[i].held > machine.unified_buffer_bytes and count == 1
+        moved[i] += demands[i].read if spilled or i == working[0] else 0
+        moved[i] += demands[i].written if spilled or i == working[-1] else 0
+    return _Plan(
+        layers=[_part(layer, count) if i < split else layer for i, layer in enumerate(layers)],
+        counts=[count if i < split else 1 for i in range(len(layers))],
+        host_bytes=moved,
+    )
+
+
+def _demand(layer: Layer, machine: Tpu) -> Demand:
+    held = layer.operator not in ON_THE_FLY
+    return Demand(
+        batch=layer.n,
+        read=_stored(layer.inputs, layer.input_bits) if held else 0,
+        written=_stored(layer.outputs, layer.output_bits) if held else 0,
+        weights=lambda count: (
+            count * tiles(_part(layer, count), machine).count * machine.tile_bytes if layer.macs else 0
+        ),
+    )
+
+
+def _part(layer: Layer, count: int) -> Layer:
+    """One of `count` parts of the batch."""
+    return replace(layer, n=layer.n // count, ops=layer.ops // count)
+
+
+def network_counters(layers: Sequence[Layer], machine: Tpu) -> Counters:
+    """Cycles of a whole network, run once: tiles are fetched ahead across layers; the host's cycles are in."""
+    plan = _plan(layers, machine)
+    host = sum(plan.host_bytes) * machine.clock_hz / machine.link_bytes_per_s
+    return sum(_run(plan, machine), Counters(host=ceil(host)))
+
+
+def _run(plan: _Plan, machine: Tpu) -> list[Counters]:
+    """The counters of each layer where it stands, all parts of it."""
+    cuts = [tiles(layer, machine) if layer.macs else None for layer in plan.layers]
+    works = [
+        Work(tiles=cut.count, streamed=cut.streamed) if cut else Work(other=_other_cycles(layer, machine))
+        for layer, cut in zip(plan.layers, cuts, strict=True)
+    ]
+    split = plan.counts.count(max(plan.counts)) if max(plan.counts) > 1 else 0
+    order = [*[*range(split)] * max(plan.counts), *range(split, len(works))]
+    times = timeline(
+        [works[i] for i in order],
+        load=machine.load_cycles,
+        shift=machine.rows,
+        slots=machine.fifo_tiles,
+        drain=machine.drain_cycles,
+    )
+    found = [
+        Counters(useful=_useful(x, cut, machine) * count if cut else 0)
+        for x, cut, count in zip(plan.layers, cuts, plan.counts, strict=True)
+    ]
+    for i, time in zip(order, times, strict=True):
+        found[i] += time
+    return found
 
 
 def unified_buffer_bytes(layers: Sequence[Layer]) -> int:
@@ -249,14 +289,15 @@ def cost(layers: Sequence[Layer], machine: Tpu) -> list[Cost]:
     `cycles` holds the waits for weights, which the pipeline cannot be told apart from; `dram_bytes` are of weight
     memory and of the host's, across the link.
     """
-    times, host = _run(layers, machine), _host_bytes(layers, machine)
-    return [_layer(layer, time, moved, machine) for layer, time, moved in zip(layers, times, host, strict=True)]
+    plan = _plan(layers, machine)
+    times = _run(plan, machine)
+    return [_layer(layer, i, times[i], plan, machine) for i, layer in enumerate(layers)]
 
 
-def _layer(layer: Layer, time: Counters, host_bytes: int, machine: Tpu) -> Cost:
-    host_s = host_bytes / machine.link_bytes_per_s
+def _layer(layer: Layer, place: int, time: Counters, plan: _Plan, machine: Tpu) -> Cost:
+    host_s = plan.host_bytes[place] / machine.link_bytes_per_s
     latency_s = time.total / machine.clock_hz + host_s
-    levels = _bytes_by_level(layer, host_bytes, machine)
+    levels = _bytes_by_level(plan.layers[place], plan.counts[place], plan.host_bytes[place], machine)
     return Cost(
         name=layer.name,
         op=layer.operator,
@@ -275,8 +316,8 @@ def _layer(layer: Layer, time: Counters, host_bytes: int, machine: Tpu) -> Cost:
     )
 
 
-def _bytes_by_level(layer: Layer, host_bytes: int, machine: Tpu) -> dict[str, int]:
-    """`dram` is of weight memory (`weight_fifo`) and of the host's (`link`)."""
+def _bytes_by_level(layer: Layer, count: int, host_bytes: int, machine: Tpu) -> dict[str, int]:
+    """Bytes of `count` times `layer`; `dram` is of weight memory (`weight_fifo`) and of the host's (`link`)."""
     weights, buffer, sums = 0, 0, 0
     if layer.macs:
         cut = tiles(layer, machine)
@@ -287,11 +328,11 @@ def _bytes_by_level(layer: Layer, host_bytes: int, machine: Tpu) -> dict[str, in
     elif layer.operator not in ON_THE_FLY:
         buffer = unified_buffer_bytes([layer])
     return {
-        "dram": weights + host_bytes,
-        "weight_fifo": weights,
+        "dram": count * weights + host_bytes,
+        "weight_fifo": count * weights,
         "link": host_bytes,
-        "unified_buffer": buffer,
-        "accumulators": sums,
+        "unified_buffer": count * buffer,
+        "accumulators": count * sums,
     }
 
 
