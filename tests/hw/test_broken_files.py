@@ -1,4 +1,4 @@
-"""Machine files that are wrong in one place each: one line that names key and line, as the head of each file expects."""
+"""Machine files that are wrong in one place each: one error that names key and line, as the file's head expects."""
 
 import re
 from pathlib import Path

@@ -4,8 +4,8 @@
 
 A machine file says `family = "systolic"` and then the family's fields, which carry their units in their names (a list
 of parts is an array of tables, such as `[[level]]`); those it leaves out keep the family's defaults. Unknown keys,
-wrong types and values out of range are one `BadInput` with key and line. A field that a person sets is marked assumed, unless
-the file's table `[sources]` says where it is from:
+wrong types and values out of range are one `BadInput` with key and line. A field that a person sets is marked assumed,
+unless the file's table `[sources]` says where it is from:
 
     [sources]
     clock_hz = "published: Chen et al., ASPLOS 2014, table 3"
