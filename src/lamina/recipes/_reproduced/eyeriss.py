@@ -151,8 +151,8 @@ def _shares(layers: list[Layer], rows: list[Cost], machine: RowStationary) -> li
             found.append(
                 _figure(
                     f"{name}_{part}_share", f"AlexNet {name}: share of {part} in the chip's power", "", share,
-                    energy[part] / sum(energy.values()), _FIGURE_16, reason="" if part == "clock" else _ELEMENTS, mark="unverified",
-                    fitted=_FITTED if part == "clock" else "",
+                    energy[part] / sum(energy.values()), _FIGURE_16, mark="unverified",
+                    reason="" if part == "clock" else _ELEMENTS, fitted=_FITTED if part == "clock" else "",
                 )
             )  # fmt: skip
     joules = [
