@@ -57,7 +57,7 @@ _ELEMENTS = (
     "2 pJ a multiplication is nn_dataflow's, the chip's is less; a register access costs as much by ISCA's table"
 )
 _FITTED = "clock_w is figure 16's share of CONV1's power"
-_VGG = "the chip's VGG mapping is not published; the search fills array and passes better: 2.0 s, not 4.3"
+_VGG = "the chip's VGG mapping is not published; the search fills array and passes better: 1.9 s, not 4.3"
 
 
 def chip_w(rows: list[Cost]) -> float:
