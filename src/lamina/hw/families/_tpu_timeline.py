@@ -13,7 +13,7 @@ tile it does so for ever (the equations are max-plus linear), and the rest of th
 
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -23,6 +23,7 @@ class Work:
     tiles: int = 0
     streamed: int = 0  # cycles that one tile multiplies: S
     other: int = 0  # cycles of a layer without multiplications
+    useful: int = 0  # active cycles that the layer would need if it filled the array
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -52,7 +53,15 @@ class Counters:
         return float(getattr(self, name)) / self.total
 
     def __add__(self, more: "Counters") -> "Counters":
-        return Counters(**{f.name: getattr(self, f.name) + getattr(more, f.name) for f in fields(self)})
+        return Counters(
+            active=self.active + more.active,
+            shift=self.shift + more.shift,
+            stall=self.stall + more.stall,
+            raw=self.raw + more.raw,
+            other=self.other + more.other,
+            host=self.host + more.host,
+            useful=self.useful + more.useful,
+        )
 
 
 def timeline(works: Sequence[Work], *, load: int, shift: int, slots: int, drain: int) -> list[Counters]:
@@ -87,5 +96,6 @@ def timeline(works: Sequence[Work], *, load: int, shift: int, slots: int, drain:
                 freed = deque((time + ahead for time in freed), maxlen=slots)
                 shifting, stalled, left = shifting + covered * left, stalled + (waited - covered) * left, 0
         barrier = ended + drain
-        found.append(Counters(active=work.tiles * work.streamed, shift=shifting, stall=stalled, raw=drain))
+        active = work.tiles * work.streamed
+        found.append(Counters(active=active, shift=shifting, stall=stalled, raw=drain, useful=work.useful))
     return found

@@ -199,17 +199,19 @@ def _other_cycles(layer: Layer, machine: Tpu) -> int:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class _Plan:
-    """How a network runs: each layer, or one part of it, how many parts, and what crosses the link."""
+class _Step:
+    """How a layer runs in its network: one part of it, its tiles, how many parts, and what crosses the link."""
 
-    layers: list[Layer]
-    counts: list[int]
-    host_bytes: list[int]
+    part: Layer
+    cut: Tiles | None
+    count: int
+    host_bytes: int
 
 
-def _plan(layers: Sequence[Layer], machine: Tpu) -> _Plan:
+def _steps(layers: Sequence[Layer], machine: Tpu) -> list[_Step]:
     """Parts of the batch where the unified buffer is too small, and the bytes between each layer and the host."""
-    demands = [_demand(layer, machine) for layer in layers]
+    known = {id(layer): _demand(layer, machine) for layer in layers}  # networks repeat their layers
+    demands = [known[id(layer)] for layer in layers]
     split, count = parts(demands, machine.unified_buffer_bytes)
     working = [i for i, demand in enumerate(demands) if demand.held]
     moved = [0] * len(layers)
@@ -217,11 +219,16 @@ def _plan(layers: Sequence[Layer], machine: Tpu) -> _Plan:
         spilled = demands[i].held > machine.unified_buffer_bytes and count == 1
         moved[i] += demands[i].read if spilled or i == working[0] else 0
         moved[i] += demands[i].written if spilled or i == working[-1] else 0
-    return _Plan(
-        layers=[_part(layer, count) if i < split else layer for i, layer in enumerate(layers)],
-        counts=[count if i < split else 1 for i in range(len(layers))],
-        host_bytes=moved,
-    )
+    cuts: dict[tuple[int, int], tuple[Layer, Tiles | None]] = {}
+    found = []
+    for i, layer in enumerate(layers):
+        own = count if i < split else 1
+        if (id(layer), own) not in cuts:
+            part = layer if own == 1 else _part(layer, own)
+            cuts[id(layer), own] = part, tiles(part, machine) if layer.macs else None
+        part, cut = cuts[id(layer), own]
+        found.append(_Step(part=part, cut=cut, count=own, host_bytes=moved[i]))
+    return found
 
 
 def _demand(layer: Layer, machine: Tpu) -> Demand:
@@ -243,34 +250,31 @@ def _part(layer: Layer, count: int) -> Layer:
 
 def network_counters(layers: Sequence[Layer], machine: Tpu) -> Counters:
     """Cycles of a whole network, run once: tiles are fetched ahead across layers; the host's cycles are in."""
-    plan = _plan(layers, machine)
-    host = sum(plan.host_bytes) * machine.clock_hz / machine.link_bytes_per_s
-    return sum(_run(plan, machine), Counters(host=ceil(host)))
+    steps = _steps(layers, machine)
+    host = sum(step.host_bytes for step in steps) * machine.clock_hz / machine.link_bytes_per_s
+    return sum(_run(steps, machine), Counters(host=ceil(host)))
 
 
-def _run(plan: _Plan, machine: Tpu) -> list[Counters]:
+def _run(steps: Sequence[_Step], machine: Tpu) -> list[Counters]:
     """The counters of each layer where it stands, all parts of it."""
-    cuts = [tiles(layer, machine) if layer.macs else None for layer in plan.layers]
-    works = [
-        Work(tiles=cut.count, streamed=cut.streamed) if cut else Work(other=_other_cycles(layer, machine))
-        for layer, cut in zip(plan.layers, cuts, strict=True)
-    ]
-    split = plan.counts.count(max(plan.counts)) if max(plan.counts) > 1 else 0
-    order = [*[*range(split)] * max(plan.counts), *range(split, len(works))]
+    works = [_work(step.part, step.cut, machine) for step in steps]
+    count = max((step.count for step in steps), default=1)
+    split = sum(step.count > 1 for step in steps)
     times = timeline(
-        [works[i] for i in order],
+        [*works[:split] * count, *works[split:]],
         load=machine.load_cycles,
         shift=machine.rows,
         slots=machine.fifo_tiles,
         drain=machine.drain_cycles,
     )
-    found = [
-        Counters(useful=_useful(x, cut, machine) * count if cut else 0)
-        for x, cut, count in zip(plan.layers, cuts, plan.counts, strict=True)
-    ]
-    for i, time in zip(order, times, strict=True):
-        found[i] += time
-    return found
+    whole = times[split * count :]
+    return [sum(times[i : split * count : split], Counters()) for i in range(split)] + whole
+
+
+def _work(layer: Layer, cut: Tiles | None, machine: Tpu) -> Work:
+    if cut is None:
+        return Work(other=_other_cycles(layer, machine))
+    return Work(tiles=cut.count, streamed=cut.streamed, useful=_useful(layer, cut, machine))
 
 
 def unified_buffer_bytes(layers: Sequence[Layer]) -> int:
@@ -289,23 +293,23 @@ def cost(layers: Sequence[Layer], machine: Tpu) -> list[Cost]:
     `cycles` holds the waits for weights, which the pipeline cannot be told apart from; `dram_bytes` are of weight
     memory and of the host's, across the link.
     """
-    plan = _plan(layers, machine)
-    times = _run(plan, machine)
-    return [_layer(layer, i, times[i], plan, machine) for i, layer in enumerate(layers)]
+    steps = _steps(layers, machine)
+    times = _run(steps, machine)
+    return [_layer(layer, step, time, machine) for layer, step, time in zip(layers, steps, times, strict=True)]
 
 
-def _layer(layer: Layer, place: int, time: Counters, plan: _Plan, machine: Tpu) -> Cost:
-    host_s = plan.host_bytes[place] / machine.link_bytes_per_s
-    latency_s = time.total / machine.clock_hz + host_s
-    levels = _bytes_by_level(plan.layers[place], plan.counts[place], plan.host_bytes[place], machine)
+def _layer(layer: Layer, step: _Step, time: Counters, machine: Tpu) -> Cost:
+    cycles, host_s = time.total, step.host_bytes / machine.link_bytes_per_s
+    latency_s = cycles / machine.clock_hz + host_s
+    levels = _bytes_by_level(step, machine)
     return Cost(
         name=layer.name,
         op=layer.operator,
         macs=layer.macs,
-        cycles=time.total,
+        cycles=cycles,
         latency_s=latency_s,
         dram_bytes=levels["dram"],
-        utilisation=layer.macs / (time.total * machine.tile_bytes) if layer.macs else None,
+        utilisation=layer.macs / (cycles * machine.tile_bytes) if layer.macs else None,
         bound="compute" if 2 * (time.stall / machine.clock_hz + host_s) <= latency_s else "memory",
         energy_by_component_j={
             "idle": machine.idle_w * latency_s,
@@ -316,11 +320,11 @@ def _layer(layer: Layer, place: int, time: Counters, plan: _Plan, machine: Tpu) 
     )
 
 
-def _bytes_by_level(layer: Layer, count: int, host_bytes: int, machine: Tpu) -> dict[str, int]:
-    """Bytes of `count` times `layer`; `dram` is of weight memory (`weight_fifo`) and of the host's (`link`)."""
+def _bytes_by_level(step: _Step, machine: Tpu) -> dict[str, int]:
+    """Bytes of all parts of a layer; `dram` is of weight memory (`weight_fifo`) and of the host's (`link`)."""
+    layer, cut, count, host_bytes = step.part, step.cut, step.count, step.host_bytes
     weights, buffer, sums = 0, 0, 0
-    if layer.macs:
-        cut = tiles(layer, machine)
+    if cut is not None:
         weights = cut.count * machine.tile_bytes + layer.biases * ACCUMULATOR_BYTES
         buffer = cut.count * cut.streamed * machine.rows + _stored(layer.outputs, layer.output_bits)
         activated = cut.groups * cut.chunks * cut.column_folds
