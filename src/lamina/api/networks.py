@@ -132,8 +132,18 @@ def training_step(network: Network) -> Network:
     return training(network, loss=loss, optimiser="sgd", learning_rate=0.01, output=next(iter(network.outputs)))
 
 
-def emulate(source: "str | Path | Network", machine: str, *, data: str = "digits", limit: int = 1000) -> Any:
-    """Accuracy of `source` under the machine's arithmetic on `limit` test examples; bits and cycles are checked."""
+def emulate(
+    source: "str | Path | Network",
+    machine: str,
+    *,
+    data: str = "digits",
+    limit: int = 1000,
+    trace: Path | str | None = None,
+) -> Any:
+    """Accuracy of `source` under the machine's arithmetic on `limit` test examples; bits and cycles are checked.
+
+    `trace` is a file for the run of the first example, instruction by instruction, on a machine that has instructions.
+    """
     from lamina import emulation
     from lamina.hw import registry
 
@@ -142,7 +152,10 @@ def emulate(source: "str | Path | Network", machine: str, *, data: str = "digits
     if isinstance(source, str | Path):
         _refuse_training_pictures(Path(source), chosen)
     inputs, labels = examples(network, chosen, limit)
-    return emulation.emulate(network, registry.find(machine), inputs, labels=labels)
+    found = emulation.emulate(network, registry.find(machine), inputs, labels=labels)
+    if trace is not None:
+        emulation.trace_first(network, registry.find(machine), inputs, Path(trace))
+    return found
 
 
 def _refuse_training_pictures(run: Path, data: Any) -> None:

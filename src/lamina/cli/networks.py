@@ -74,9 +74,12 @@ def emulate(
     on: Annotated[str, ON] = "systolic",
     data: Data = "digits",
     limit: Annotated[int, typer.Option("--limit", help="Test examples to run.", min=1)] = 1000,
+    trace: Annotated[
+        Path | None, typer.Option("--trace", help="The first example, instruction by instruction.", metavar="FILE")
+    ] = None,
 ) -> Any:
     """Accuracy under the machine's own arithmetic; whether bits and cycles agree."""
-    return lamina.emulate(source, on, data=data, limit=limit)
+    return lamina.emulate(source, on, data=data, limit=limit, trace=trace)
 
 
 def export(

@@ -7,3 +7,4 @@ equal the interpreter's and its cycles the closed form of `hw`. A member is a fi
 from lamina.emulation._emulate import Emulation as Emulation
 from lamina.emulation._emulate import emulate as emulate
 from lamina.emulation._emulate import emulator_of as emulator_of
+from lamina.emulation._emulate import trace_first as trace_first

@@ -9,6 +9,7 @@ A family's emulator is a file of its name, with
     prepare(network, parameters)                            the network in the machine's arithmetic, or BadInput
     lockstep(network, parameters)                           how many examples are emulated side by side
     layer(operation, site, arrays, examples, parameters)    stored result, cycles of one example
+    trace(network, inputs, path, parameters)                optional: the first example, instruction by instruction
 
 Other layers run by the operator table. The count comes from the emulator's loop alone; `hw` is asked afterwards.
 """
@@ -16,6 +17,7 @@ Other layers run by the operator table. The count comes from the emulator's loop
 import importlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -154,6 +156,14 @@ def emulator_of(machine: Machine) -> ModuleType:
             f"{', '.join(known)} have one, such as systolic and diannao"
         )
     return registry.member(package, family, "emulator")
+
+
+def trace_first(network: Network, machine: Machine, inputs: Mapping[str, Array], path: Path) -> Any:
+    """Write what each instruction of the first example did, and when, to `path`; `Unsupported` without instructions."""
+    emulator = emulator_of(machine)
+    if not hasattr(emulator, "trace"):
+        raise Unsupported(f"machine {machine.name} has no program to trace: --trace is for cambricon")
+    return emulator.trace(network, inputs, path, machine.parameters)
 
 
 def run(network: Network, machine: Machine, inputs: Mapping[str, Array]) -> tuple[dict[str, Array], dict[str, int]]:

@@ -9,8 +9,10 @@ tanh as the tables of VEXP, VAS, VDV (`cambricon.functions`). Additions and look
 cost model cannot tell from their loop nest which program they are; the ten networks of `cambricon.networks` run whole.
 """
 
+from collections.abc import Mapping
 from dataclasses import replace
 from math import prod
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -157,3 +159,10 @@ def layer(
             left.extend(functional.run(made.program, m, machine=machine).memory for m in memories[1:])
     results = [made.outputs(memory)["y"] for memory in left]
     return np.concatenate(results).reshape(site.outputs[0].shape), first.cycles
+
+
+def trace(network: Network, inputs: Mapping[str, Array], path: Path, machine: VectorMatrix) -> timed.Run:
+    """The whole network as one program on the first example, a line for each instruction in the file `path`."""
+    from lamina.emulation.cambricon.trace import run_network  # it prepares the network with this module
+
+    return run_network(network, inputs, path, machine=machine)
