@@ -9,9 +9,10 @@ neuron to all elements, each with a synapse of its own. The ALU takes `alu_resul
 and the division of an average. NBin and SB hold what is asked for: what does not fit is `hw`'s matter, as is DRAM.
 
 Fixed     the machine's format; multipliers drop their product's fraction bits (as DianNao's: assumed), shifts truncate
-Integers  of at most the machine's bits: exact products, the network's own requantisation
+Integers  of at most the machine's bits: exact products, the network's own requantisation; tables of functions lie in
+          the ALU in place of its segments (assumed)
 Sums      never overflow (assumed: elements' sums are wide enough), so that the bias may come last
-Lockstep  examples side by side: ticks are those of one; quantise, look-ups and softmax are the host's
+Lockstep  examples side by side: ticks are those of one; quantise and softmax are the host's
 
 Paper     Du et al., "ShiDianNao", ISCA 2015, https://doi.org/10.1145/2749469.2750389
 """
@@ -103,7 +104,7 @@ def instructions(node: Node, where: Site, examples: int) -> list[int]:
     numbers = prod(shape) // examples
     if node.operator == "add":
         return [_word(Operation.COMBINE, numbers, len(where.inputs))]
-    if node.operator in ("relu", "piecewise_linear"):
+    if node.operator in ("relu", "piecewise_linear", "lookup"):
         return [_word(Operation.FUNCTION, numbers, 1)]
     if node.operator == "linear":
         k, c = where.inputs[1].shape

@@ -124,6 +124,11 @@ def _segments(chip: Chip, words: list[int], site: Site, arrays: list[Ints]) -> I
     return _function(chip, words, x, interpolate)
 
 
+def _lookup(chip: Chip, words: list[int], site: Site, arrays: list[Ints]) -> Ints:
+    low, table = stored(site.inputs[0]).low, arrays[1]
+    return _function(chip, words, arrays[0], lambda x, _: np.asarray(table[x - low]))
+
+
 def _function(chip: Chip, words: list[int], x: Ints, function: Callable[[Ints, slice], Ints]) -> Ints:
     (word,) = words
     x_VE = np.ascontiguousarray(x.reshape(chip.examples, -1).T)
@@ -139,6 +144,7 @@ STEPS: dict[str, Callable[[Chip, list[int], Site, list[Ints]], Ints]] = {
     "add": _add,
     "relu": _relu,
     "piecewise_linear": _segments,
+    "lookup": _lookup,
 }
 
 

@@ -57,7 +57,7 @@ SOURCES: dict[str, tuple[Mark, str]] = {
     "dram_bytes_per_s": (
         "unverified",
         "250 GB/s of the memory model of DianNao's simulator, recalled; the chip itself has no DRAM, and only what "
-        "does not fit its buffers reads this",
+        "crosses its pins reads this: pictures, results, what does not fit",
     ),
     "nfu_w": ("unverified", f"268.8 mW: {_LAYOUT}"),
     "nbin_w": ("unverified", f"35.5 mW: {_LAYOUT}"),
