@@ -18,7 +18,7 @@ HEAD = """# Published and reproduced
 Written by `tools/reproduced.py`; `lamina reproduce [ROW or MACHINE ...]` prints the same, computed anew. A ratio is
 *ours* over *published*; where it is more than 15 % off, the last column says why. *Published* figures were read in the
 source named (often a transcription of the paper); *unverified* ones were recalled. No constant of a machine was tuned
-to a figure on this page.
+to a figure on this page, but where the last column says *fitted*.
 """
 
 
@@ -49,7 +49,7 @@ def _families(everything: list[Reproduction]) -> str:
 def _table(rows: list[Reproduction]) -> str:
     lines = ["| what | unit | published | mark | ours | ratio | why |", "|---|---|---|---|---|---|---|"]
     lines += [
-        f"| {f.title} | {f.unit} | {f.published:,.4g} | {f.mark} | {f.ours:,.4g} | {f.ratio:.3f} | {f.reason} |"
+        f"| {f.title} | {f.unit} | {f.published:,.4g} | {f.mark} | {f.ours:,.4g} | {f.ratio:.3f} | {f.remark} |"
         for f in rows
     ]
     sources = sorted({f.source for f in rows})

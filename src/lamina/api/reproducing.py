@@ -25,7 +25,7 @@ class Reproduced:
             {
                 "row": f.row, "machine": f.machine, "name": f.name, "title": f.title, "unit": f.unit,
                 "published": f.published, "ours": f.ours, "ratio": f.ratio, "holds": f.within, "mark": f.mark,
-                "source": f.source, "reason": f.reason,
+                "source": f.source, "reason": f.remark,
             }
             for f in self.machines
         ] + [
@@ -48,7 +48,8 @@ class Reproduced:
                 "published": _number(f["published"], f["unit"]),
                 "ours": _number(f["ours"], f["unit"]),
                 "ratio": None if f["ratio"] is None else f"{f['ratio']:.2f}",
-                "verdict": "holds" if f["holds"] else f["reason"] or MISSES,
+                "verdict": ("holds; " if f["holds"] and f["reason"] else "holds" if f["holds"] else "") + f["reason"]
+                or MISSES,
             }
             for f in self.to_json()
         ]

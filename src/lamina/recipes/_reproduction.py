@@ -30,9 +30,12 @@ class Reproduction:
     mark: Mark  # of the published figure: "published", or "unverified" where it was recalled and not read
     source: str  # citation with its table, figure or page
     reason: str = ""  # one line, where the ratio is further from 1 than TOLERANCE
-    fitted: str = (
-        ""  # constants that were taken from this figure's own source, where that is allowed; said in the table
-    )
+    fitted: str = ""  # what was taken from this figure's own source; it is then no pure prediction
+
+    @property
+    def remark(self) -> str:
+        """Why it is off, and what was fitted to it."""
+        return "; ".join(filter(None, (self.reason, self.fitted and f"fitted: {self.fitted}")))
 
     @property
     def ratio(self) -> float:
