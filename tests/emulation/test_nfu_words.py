@@ -41,6 +41,7 @@ words = st.builds(
 
 
 @given(words)
+@settings(deadline=None)
 def test_a_word_is_its_bits(word):
     code = encode(word)
     assert 0 <= code < 2**BITS
@@ -48,6 +49,7 @@ def test_a_word_is_its_bits(word):
 
 
 @given(words, words)
+@settings(deadline=None)
 def test_different_words_have_different_bits(one, other):
     assert (encode(one) == encode(other)) == (one == other)
 
