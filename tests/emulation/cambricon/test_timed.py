@@ -13,6 +13,8 @@ from lamina.emulation.cambricon.assembler import assemble
 from lamina.emulation.cambricon.isa import INSTRUCTIONS
 from lamina.emulation.cambricon.program import Program
 from lamina.hw.families.vector_matrix import VectorMatrix
+from lamina.ir.build import Builder
+from lamina.ir.types import Float, Type
 from tests.emulation.cambricon.programs import MEMORY, SMALL, memories, programs, registers, words
 
 BIG = VectorMatrix()
@@ -246,6 +248,21 @@ def test_the_trace_has_a_line_an_instruction(tmp_path):
     assert lines[3].endswith("$2 = 41 <- vector[0:40]")
     assert lines[4].endswith("memory[0:40] <- vector[0:40]")
     assert lines[-1] == f"{got.cycles} cycles, 5 instructions"
+
+
+def test_a_network_is_traced_as_one_program(tmp_path):
+    b = Builder()
+    x = b.input("x", Type(shape=(1, 6), element=Float()))
+    w, v = np.ones((5, 6), np.float32) / 8, np.arange(5, dtype=np.float32) / 4
+    y = b.emit("tanh", [b.emit("linear", [x, b.constant("w", w), b.constant("v", v)])])
+    network, given = b.network("one", {"y": y}), np.arange(18, dtype=np.float32).reshape(3, 6) / 16
+    done = trace.run_network(network, {"x": given}, tmp_path / "run.txt", machine=BIG)
+    lines = (tmp_path / "run.txt").read_text().splitlines()
+    assert len(lines) == done.executed + 2
+    assert [line.split()[1] for line in lines if "MMV" in line or "VDV" in line] == ["MMV", "VDV"]
+    (output,) = {line.split()[-3] for line in lines if "VSTORE" in line}
+    start, stop = map(int, output.removeprefix("memory[").removesuffix("]").split(":"))
+    assert np.abs(done.memory[start:stop] / 1024 - np.tanh(w @ given[0] + v)).max() < 0.01
 
 
 def test_a_run_can_be_stepped():

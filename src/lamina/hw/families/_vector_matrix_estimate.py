@@ -7,7 +7,7 @@
                    engines        the copies, then the product that needs them
                a maximum is R S comparisons, each waiting for the one before, in two loops: R (10 S + 9); store y;
                an average is a product with a matrix, or as a maximum where that is large
-    others     pieces that fit: load, steps (1; relu and sums 2; exp and its kin 3 in series), store
+    others     pieces that fit: load, steps (as `LOGIC` says; relu 2; exp and its kin 3 in series), store
 
 DRAM: what does not fit the vector scratchpad passes in strips of output rows, whose border rows are read again, or
 patch by patch; a matrix that does not fit passes in tiles. Image or matrix is read again for each of the other's parts,
@@ -34,6 +34,11 @@ SECOND = 4  # and how much later the second can
 LARGEST_AVERAGE = 384 * 1024  # elements of a matrix of averages, the scratchpad of the paper; above, sums of vectors
 END = 2  # write back and commit behind the last store
 SERIES = frozenset({"sigmoid", "tanh", "softmax", "log_softmax", "exp", "log", "divide", "silu", "softplus", "lookup"})
+# comparisons and truth values -> vector instructions; the first are instructions themselves
+LOGIC = {
+    "greater": 1, "less": 1, "equal": 1, "logical_and": 1, "logical_or": 1, "logical_not": 1, "uniform": 1,
+    "greater_or_equal": 2, "less_or_equal": 2, "logical_xor": 2, "negate": 2, "absolute": 3, "where": 4,
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +139,8 @@ def _image_elements(layer: Layer, channels: int, k: int, h: int, w: int, m: "Vec
 def _elements(layer: Layer, m: "VectorMatrix") -> Work:
     inputs, outputs = layer.inputs, layer.outputs
     size = max(inputs // layer.operands, outputs)
-    steps = 3 if layer.operator in SERIES else 2 if layer.operator == "relu" else max(1, ceil(layer.ops / size))
+    steps = LOGIC.get(layer.operator) or max(1, ceil(layer.ops / size))
+    steps = 3 if layer.operator in SERIES else 2 if layer.operator == "relu" else steps
     lag = m.banks - 1 + (m.series_cycles if layer.operator in SERIES else 0)
     pieces = ceil((inputs + outputs) / _room(m))
     beats = steps * ceil(size / m.lanes)

@@ -31,7 +31,7 @@ from lamina.ir.layer import Layer
 BITS = 16  # of an element
 WORD = BITS // 8
 MULTIPLY = frozenset({"conv2d", "linear", "matmul", "conv_transpose2d"})
-OPERATORS = MULTIPLY | POOLING | SIMPLE | MOVES | ON_THE_FLY | estimate.SERIES
+OPERATORS = MULTIPLY | POOLING | SIMPLE | MOVES | ON_THE_FLY | estimate.SERIES | estimate.LOGIC.keys()
 USES = {
     "cycles": ("lanes", "blocks", "block_lanes", "banks", "series_cycles", "dram_latency_cycles", "issue_queue",
                "reorder_buffer", "memory_queue", "vector_scratchpad_bytes", "matrix_scratchpad_bytes"),
