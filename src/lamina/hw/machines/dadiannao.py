@@ -34,7 +34,7 @@ PARAMETERS = NfuMesh(
 _REVIEW = "a public review of the five papers of the group, 'from DianNao to Cambricon'"
 _MEMORY = "recalled from the paper's layout table, not read there yet"
 SOURCES: dict[str, tuple[Mark, str]] = {
-    "nodes": ("published", f"1 to 64 nodes: {_REVIEW}"),
+    "nodes": ("modelled", f"a choice; the paper shows 1 to 64 nodes: {_REVIEW}"),
     "tiles": ("published", f"16 tiles a node: {_REVIEW}"),
     "inputs": ("published", f"NFU of 16 x 16: {_REVIEW}"),
     "outputs": ("published", f"NFU of 16 x 16: {_REVIEW}"),
