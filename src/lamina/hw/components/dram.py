@@ -10,6 +10,8 @@ Sources   Malladi et al., ISCA 2012, https://doi.org/10.1109/ISCA.2012.6237004 (
           2017, https://doi.org/10.1145/3123939.3124545 (GDDR5, HBM2); Jeddeloh, Keeth, VLSI 2012 (HMC)
 """
 
+from math import sqrt
+
 from lamina.core.errors import unknown
 from lamina.core.units import pJ
 from lamina.hw.components import memory
@@ -17,9 +19,9 @@ from lamina.hw.cost import Mark
 
 BIT_J = {
     "ddr3": 70 * pJ,
-    "ddr4": 9.06 * pJ,
+    "ddr4": 1.2 * 0.145 / (8 * 2400e6),  # volts x amperes / bits a second
     "lpddr2": 40 * pJ,
-    "lpddr3": 17.9 * pJ,
+    "lpddr3": sqrt(40 * 8) * pJ,
     "lpddr4": 8 * pJ,
     "gddr5": 14 * pJ,
     "hbm2": 3.92 * pJ,
