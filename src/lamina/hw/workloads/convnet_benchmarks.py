@@ -1,4 +1,4 @@
-"""Networks that a public benchmark of libraries timed on GPUs: AlexNet in one tower, VGG's smallest. Layers that multiply.
+"""Networks that a public benchmark of libraries timed on GPUs: AlexNet in one tower, VGG's smallest.
 
     one_weird_trick    5 convolutions in one tower, 3 fully connected: 714 M multiply-accumulates
     vgg_a              8 convolutions of 3 x 3, 3 fully connected: 7.61 G

@@ -1,7 +1,7 @@
 """GPUs on whole networks as public benchmarks of libraries timed them: forward, and a training step, in float32.
 
-    a training step = forward, gradients of the weights, gradients of the inputs: three times the multiplications, but for
-                      the first layer, whose inputs need no gradient
+    a training step = forward, gradients of the weights, gradients of the inputs: three times the multiplications, but
+                      for the first layer, whose inputs need no gradient
 
 Only layers that multiply are counted; the networks are those whose layer tables are here. The roofline knows the direct
 sum only: Winograd's and Fourier's convolutions take fewer multiplications and can beat it.
