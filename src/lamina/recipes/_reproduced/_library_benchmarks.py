@@ -8,7 +8,7 @@ sum only: Winograd's and Fourier's convolutions take fewer multiplications and c
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from lamina.core.units import ms
 from lamina.hw import registry
@@ -19,30 +19,39 @@ SOUMITH = "Chintala, convnet-benchmarks, cuDNN R4 in float32, https://github.com
 JOHNSON = "Johnson, cnn-benchmarks, cuDNN 5 in float32, https://github.com/jcjohnson/cnn-benchmarks"
 
 
-def rows(
-    machine: str, source: str, title: str, network: Callable[..., list[Layer]], batch: int,
-    forward_ms: float, step_ms: float, why: str,
-) -> list[Reproduction]:  # fmt: skip
-    """Two figures of `network`: a forward pass and a training step; `why` where one is far off."""
-    forward = network(batch=batch, bits=32)
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Timed:
+    """What a benchmark printed of one network."""
+
+    source: str
+    title: str
+    network: Callable[..., list[Layer]]
+    batch: int
+    forward_ms: float
+    step_ms: float  # forward and backward
+
+
+def rows(machine: str, timed: Timed, why: str) -> list[Reproduction]:
+    """Two figures: a forward pass and a training step; `why` where one is far off."""
+    forward = timed.network(batch=timed.batch, bits=32)
     gradients = [layer for layer in forward for _ in range(2)][1:]
-    name = network.__name__
+    name = timed.network.__name__
     figures = [
         Reproduction(
             row="H2",
             machine=machine,
-            name=f"{name}_batch{batch}_{part}_s",
-            title=f"{title}, batch {batch}, {words}",
+            name=f"{name}_batch{timed.batch}_{part}_s",
+            title=f"{timed.title}, batch {timed.batch}, {words}",
             unit="s",
             published=printed * ms,
             ours=_seconds(machine, layers),
             mark="published",
-            source=source,
+            source=timed.source,
             reason=why,
         )
         for part, words, printed, layers in (
-            ("forward", "forward", forward_ms, forward),
-            ("step", "training step", step_ms, forward + gradients),
+            ("forward", "forward", timed.forward_ms, forward),
+            ("step", "training step", timed.step_ms, forward + gradients),
         )
     ]
     return [replace(f, reason="") if f.within else f for f in figures]
