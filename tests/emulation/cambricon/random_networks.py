@@ -165,8 +165,10 @@ class Maker:
         x = self.value(lambda v: v.type.element == Q)
         assert x is not None
         axes = tuple(a for a in range(len(x.shape)) if self.chance(0.5)) or (len(x.shape) - 1,)
-        name = str(self.rng.choice(["reduce_sum", "reduce_max", "reduce_min"]))
-        y = self.b.emit(name, [x], axes=axes, keep=self.chance(0.5))
+        names = ["reduce_sum", "reduce_max", "reduce_min"]
+        if 1024 % prod(x.shape[a] for a in axes) == 0:
+            names.append("reduce_mean")
+        y = self.b.emit(str(self.rng.choice(names)), [x], axes=axes, keep=self.chance(0.5))
         if y.shape:
             self.keep(y)
 

@@ -1,6 +1,7 @@
 """Many numbers to one, through a register; left out: places of extremes (argmax), for which there is no instruction.
 
-    reduce_max, reduce_min   VMAX, VMIN         reduce_sum   VDOT with ones: exact, rounded and saturated once
+    reduce_max, reduce_min   VMAX, VMIN
+    reduce_sum, reduce_mean  VDOT with ones, or with 1/n (n a power of two): exact, rounded and saturated once
 
 The register goes back into a vector by VAS onto a zero. Axes that are not the last are moved there first.
 """
@@ -10,12 +11,12 @@ from contextlib import ExitStack
 import numpy as np
 
 from lamina.emulation.cambricon.compiler._moves import copy, dense, start
-from lamina.emulation.cambricon.compiler._scope import Scope
+from lamina.emulation.cambricon.compiler._scope import Scope, refuse
 from lamina.emulation.cambricon.compiler.rules.elementwise import check
 from lamina.ir.check import site
 from lamina.ir.network import Operation
 
-_NAMES = {"reduce_sum": "VDOT", "reduce_max": "VMAX", "reduce_min": "VMIN"}
+_NAMES = {"reduce_sum": "VDOT", "reduce_mean": "VDOT", "reduce_max": "VMAX", "reduce_min": "VMIN"}
 
 
 def _reduce(scope: Scope, operation: Operation) -> None:
@@ -35,9 +36,13 @@ def _reduce(scope: Scope, operation: Operation) -> None:
             home = wide
         rows = stack.enter_context(scope.near(home, scope.size(source), what))
         more = []
-        if operation.operator == "reduce_sum":
-            ones = np.full(inner, 1 << scope.target.element.fraction_bits)
-            more = [stack.enter_context(scope.near(scope.target.constant(ones), inner, what))]
+        if _NAMES[operation.operator] == "VDOT":
+            parts = inner if operation.operator == "reduce_mean" else 1
+            one = 1 << scope.target.element.fraction_bits
+            if one % parts:
+                raise refuse(operation, f"1/{parts} is no number of {scope.target.element}: no product is exact")
+            share = np.full(inner, one // parts)
+            more = [stack.enter_context(scope.near(scope.target.constant(share), inner, what))]
         into = stack.enter_context(scope.written(what))
         zero = stack.enter_context(vectors.temporary(1, what))
         code.emit("VSV", zero, 1, zero, zero)

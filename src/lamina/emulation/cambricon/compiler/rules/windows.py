@@ -123,7 +123,7 @@ def _average(scope: Scope, operation: Operation) -> None:
     if any(attributes["padding"]) and not attributes["include_padding"]:
         raise refuse(operation, "its windows have different numbers of places, padding left out")
     if one % prod(kernel):
-        raise refuse(operation, f"1/{prod(kernel)} is no number of {scope.target.element}, so that no product is exact")
+        raise refuse(operation, f"1/{prod(kernel)} is no number of {scope.target.element}: no product is exact")
     window = _window(scope, operation, kernel)
     share = np.full(prod(kernel), one // prod(kernel))
     matrix = np.multiply.outer(np.eye(window.c, dtype=np.int64), share).transpose(0, 2, 1).reshape(window.c, -1)
