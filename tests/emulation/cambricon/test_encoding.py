@@ -126,3 +126,19 @@ def test_words_are_checked_when_they_are_made():
         Word(name="MMV", operands={}, form=1)
     with pytest.raises(BadInput, match="VEXP takes to size a, given to"):
         Word(name="VEXP", operands={"to": 1})
+
+
+fragments = st.sampled_from(
+    [*INSTRUCTIONS, "$1", "$63", "$64", "#1", "#-3", "#1.5", "#x", "#.", "#", "x:", ",", ";", "//", "\n", "\t", "0x"]
+)
+
+
+@given(st.one_of(st.text(max_size=60), st.lists(fragments, max_size=30).map(" ".join)))
+def test_any_text_is_a_program_or_refused(text):
+    message, program = "", Program(instructions=())
+    try:
+        program = assemble(text)
+    except BadInput as error:
+        message = str(error)
+    assert len(message.splitlines()) <= 1
+    assert plain(decode(program.encode())) == plain(program)

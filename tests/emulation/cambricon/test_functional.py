@@ -2,6 +2,7 @@
 
 import random
 from decimal import Decimal, localcontext
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -28,6 +29,23 @@ def test_every_program_does_what_a_scalar_interpreter_does(program, held, memory
     assert list(got.registers) == reg
     assert got.vector.tolist() == vec
     assert got.matrix.tolist() == mat
+
+
+@pytest.mark.parametrize("fraction_bits", [0, 1, 10, 14])
+def test_products_and_quotients_are_rounded_half_to_even_and_saturate(fraction_bits):
+    rng = random.Random(fraction_bits)
+    edges = [-32768, -32767, -1, 0, 1, 3, 2**fraction_bits, 32767]
+    pairs = [(a, b) for a in edges for b in edges] + [
+        (rng.randint(-32768, 32767), rng.randint(-99, 99)) for _ in range(500)
+    ]
+    a, b = (np.array(x) for x in zip(*pairs, strict=True))
+    one = 2**fraction_bits
+    assert arithmetic.product(a, b, fraction_bits).tolist() == [naive.rounded(Fraction(x * y, one)) for x, y in pairs]
+    wanted = [naive.rounded(Fraction(x * one, y)) if y else (x > 0) * 32767 - (x < 0) * 32768 for x, y in pairs]
+    assert arithmetic.quotient(a, b, fraction_bits).tolist() == wanted
+    sums = [naive.rounded(Fraction(sum(x * y for x, y in pairs[i : i + 5]), one)) for i in range(0, 60, 5)]
+    rows = [arithmetic.dot(a[None, i : i + 5], b[i : i + 5], fraction_bits)[0] for i in range(0, 60, 5)]
+    assert rows == sums
 
 
 @pytest.mark.parametrize("fraction_bits", [0, 3, 10, 14])

@@ -106,6 +106,10 @@ def test_loops_too():
 # -- cycles by hand: F D I R, then start ... end, W, C ---------------------------------------------------------------
 
 
+def test_no_instructions_take_no_time():
+    assert cycles("// nothing") == 0
+
+
 def cycles(text, held=None, machine=BIG, size=40000):
     return timed.run(assemble(text), np.zeros(size, np.int16), machine=machine, registers=held).cycles
 

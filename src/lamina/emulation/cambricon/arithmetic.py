@@ -49,11 +49,8 @@ def product(a: Ints, b: Ints | int, fraction_bits: int) -> Ints:
 
 
 def dot(matrix: Ints, vector: Ints, fraction_bits: int) -> Ints:
-    """round(matrix vector / 2^f): [m, n] by [n] to [m]; sums are exact (float64 of integers below 2^53)."""
-    if vector.size < 2**22:
-        sums = (matrix.astype(np.float64) @ vector.astype(np.float64)).astype(np.int64)
-    else:
-        sums = matrix @ vector
+    """round(matrix vector / 2^f): [m, n] by [n] to [m]; 2^22 products of 2^30 are exact in float64, in any order."""
+    sums = (matrix.astype(np.float64) @ vector.astype(np.float64)).astype(np.int64)
     return saturate(rules.shift_half_even(sums, fraction_bits))
 
 

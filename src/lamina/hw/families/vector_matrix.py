@@ -33,12 +33,12 @@ WORD = BITS // 8
 MULTIPLY = frozenset({"conv2d", "linear", "matmul", "conv_transpose2d"})
 OPERATORS = MULTIPLY | POOLING | SIMPLE | MOVES | ON_THE_FLY | estimate.SERIES | estimate.LOGIC.keys()
 USES = {
-    "cycles": ("lanes", "blocks", "block_lanes", "banks", "series_cycles", "dram_latency_cycles", "issue_queue",
-               "reorder_buffer", "memory_queue", "vector_scratchpad_bytes", "matrix_scratchpad_bytes"),
+    "cycles": ("lanes", "blocks", "block_lanes", "banks", "series_cycles", "dram_latency_cycles", "dram_bytes_per_s",
+               "issue_queue", "reorder_buffer", "memory_queue", "vector_scratchpad_bytes", "matrix_scratchpad_bytes"),
     "latency_s": ("clock_hz", "dram_bytes_per_s", "dram_latency_cycles"),
     "dram_bytes": ("vector_scratchpad_bytes", "matrix_scratchpad_bytes"),
     "utilisation": ("blocks", "block_lanes"),
-    "energy_j": ("chip_power_w", "dram_word_j"),
+    "energy_j": ("chip_power_w", "dram_word_j", "clock_hz", "dram_bytes_per_s", "dram_latency_cycles"),
     "area_m2": ("chip_area_m2",),
 }  # fmt: skip
 COMPONENTS = (memory,)
@@ -69,8 +69,8 @@ class VectorMatrix:
     def __post_init__(self) -> None:
         for name in _COUNTS:
             self._check(name, 1, 65536)
-        for name in ("vector_scratchpad_bytes", "matrix_scratchpad_bytes"):
-            self._check(name, 8, 2**30)
+        self._check("vector_scratchpad_bytes", 8, 2**23)  # exact sums of as many products are computed in float64
+        self._check("matrix_scratchpad_bytes", 8, 2**30)
         self._check("series_cycles", 1, 4096)
         self._check("cache_cycles", 1, 10**6)
         self._check("dram_latency_cycles", 0, 10**6)
