@@ -78,7 +78,7 @@ def _indices(mapping, steps, apart, instance, joint, unit):
     for (loop, size), step in zip(mapping.order, steps, strict=True):
         at[loop] += step * weight[loop]
         weight[loop] *= size
-    where = {part: index for part, index in zip((*apart, *joint), (*instance, *unit), strict=True)}
+    where = dict(zip((*apart, *joint), (*instance, *unit), strict=True))
     for part in mapping.spatial:
         at[part[1]] += where[part] * weight[part[1]]
         weight[part[1]] *= part[2]

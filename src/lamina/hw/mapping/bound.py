@@ -1,6 +1,7 @@
 """What no mapping can beat: the arithmetic on all units, and every operand across every port once.
 
-    cycles >= ceil(operations / units)          cycles >= bits that a port has to move / its width
+    cycles >= ceil(operations / units)          cycles >= bits that DRAM's port has to move / its width
+    cycles >= product over loops of ceil(bound / units that the loop may lie along)
     energy >= operations mac_j + every operand in and out of each of its levels once, sums once per operation inside
 
 A level of the chain that several units share is filled at least with each touched element once; copies are not counted.
@@ -11,13 +12,14 @@ from math import ceil, prod
 import numpy as np
 
 from lamina.hw.mapping.problem import Problem
-from lamina.hw.mapping.structure import OPERANDS, Dimension, Level, chain
+from lamina.hw.mapping.structure import LOOPS, OPERANDS, Dimension, Level, chain
 
 
 def cycles(problem: Problem, array: tuple[Dimension, ...], levels: tuple[Level, ...]) -> int:
     """Fewest cycles of any mapping."""
-    units = prod(d.size for d in array)
-    least = ceil(problem.macs / units)
+    least = ceil(problem.macs / prod(d.size for d in array))
+    reach = [prod(d.size for d in array if loop in d.loops) for loop in LOOPS]
+    least = max(least, prod(ceil(size / units) for size, units in zip(problem.bounds, reach, strict=True)))
     top = levels[-1]
     reads = problem.tensor_bits("inputs", 2) + problem.tensor_bits("weights", 1)
     writes = problem.tensor_bits("outputs", 0)

@@ -10,7 +10,7 @@ The choices depend on sizes and room only, never on speeds: what is the best of 
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from itertools import permutations
-from math import ceil, prod
+from math import ceil, factorial, prod
 
 import numpy as np
 
@@ -84,7 +84,7 @@ def factors(steps: Sequence[int], most: int) -> Factors:
 
 @lru_cache(maxsize=16)
 def _permutations(count: int) -> Array:
-    return np.array(list(permutations(range(count))), dtype=np.int8).reshape(-1, count)
+    return np.array(list(permutations(range(count))), dtype=np.int8).reshape(factorial(count), count)
 
 
 def orders(given: Factors, most: int, generator: np.random.Generator) -> tuple[Array, Array]:

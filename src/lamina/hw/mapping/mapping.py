@@ -74,6 +74,7 @@ def unroll(
     sizes = {d.name: d for d in array}
     used = dict.fromkeys(sizes, 1)
     units = np.ones(len(LOOPS), dtype=int)
+    left = list(problem.bounds)
     for name, loop, count in spatial:
         if name not in sizes:
             raise BadInput(f"spatial: {name!r} is no dimension of the array: {', '.join(sizes)}")
@@ -81,13 +82,13 @@ def unroll(
             raise BadInput(f"spatial: {loop} cannot lie along {name}, which takes {', '.join(sizes[name].loops)}")
         if count < 1 or used[name] * count > sizes[name].size:
             raise BadInput(f"spatial: {name} has {sizes[name].size} units, {used[name] * count} are asked for")
+        if count > left[INDEX[loop]]:
+            raise BadInput(f"spatial: {loop} has {left[INDEX[loop]]} steps, {count} units are asked for along {name}")
         used[name] *= count
         units[INDEX[loop]] *= count
+        left[INDEX[loop]] = ceil(left[INDEX[loop]] / count)
     bounds = np.array(problem.bounds)
-    over = next((loop for loop, place in INDEX.items() if units[place] > bounds[place]), None)
-    if over is not None:
-        raise BadInput(f"spatial: {over} has {bounds[INDEX[over]]} steps, {units[INDEX[over]]} units are asked for")
-    steps = [ceil(b / u) for b, u in zip(problem.bounds, units.tolist(), strict=True)]
+    steps = left
     share = bounds / (np.array(steps) * units)  # of the units that work in the mean step
 
     def cumulated(operand: Operand, scale: Array) -> Array:
