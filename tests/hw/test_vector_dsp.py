@@ -67,6 +67,11 @@ def test_a_convolution_by_hand():
     assert cycles(replace(layer, weight_bits=16), MACHINE) == 14 * 27 * 4
 
 
+def test_a_block_that_is_not_full_costs_a_whole_one():
+    # 10 pixels are 3 blocks of 4, two vectors: 6 blocks, 3 a context
+    assert cycles(Layer(k=40, c=3, p=2, q=5, r=3, s=3), MACHINE) == 3 * 27 * 2
+
+
 def test_one_pixel_waits_for_its_weights():
     # 4096 -> 4096 in 8 bits: 128 vectors of outputs, 4 at a time, 16 blocks a context; 4 weight vectors and an input: 5
     # packets of one load each for 128 products of a lane: two of them would do
