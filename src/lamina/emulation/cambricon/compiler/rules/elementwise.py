@@ -13,6 +13,7 @@ from contextlib import ExitStack
 
 import numpy as np
 
+from lamina.core.errors import Unsupported
 from lamina.emulation.cambricon import functions
 from lamina.emulation.cambricon.compiler._code import Address, Immediate
 from lamina.emulation.cambricon.compiler._homes import Home
@@ -184,14 +185,14 @@ def _stretched(scope: Scope, value: str, shape: tuple[int, ...], order: Order | 
 
 def run(scope: Scope, what: str, steps: Sequence[Step], sources: Mapping[str, Home], result: Home, size: int) -> None:
     """`steps` on vectors of `size`, in pieces where temporary vectors do not fit."""
-    slots = _slots(steps, sources)
+    slots = _slots(steps)
     count = len(set(slots.values())) - (result.space == "vector") + sum(h.space == "memory" for h in sources.values())
     most = scope.target.vectors.largest // count if count else size
     if most >= size:
         _piece(scope, what, steps, slots, sources, result, size)
         return
     if most == 0:
-        raise refuse_room(what)
+        raise Unsupported(f"Cambricon cannot run {what!r}: no room is left in the vector scratchpad")
     times, code = size // most, scope.code
     with code.registers(len(sources) + 1) as (into, *pointers):
         start(code, into, result.address)
@@ -203,12 +204,6 @@ def run(scope: Scope, what: str, steps: Sequence[Step], sources: Mapping[str, Ho
             _piece(scope, what, steps, slots, moving, Home(result.space, into), most)
         if size % most:
             _piece(scope, what, steps, slots, moving, Home(result.space, into), size % most)
-
-
-def refuse_room(what: str) -> Exception:
-    from lamina.core.errors import Unsupported
-
-    return Unsupported(f"Cambricon cannot run {what!r}: no room is left in the vector scratchpad")
 
 
 def _piece(
@@ -243,7 +238,7 @@ def _piece(
             store(code, result, size, places["y"])
 
 
-def _slots(steps: Sequence[Step], sources: Mapping[str, Home]) -> dict[str, int]:
+def _slots(steps: Sequence[Step]) -> dict[str, int]:
     """Which temporary vector each result has; one that is read for the last time may hold the next."""
     last = {operand: at for at, step in enumerate(steps) for operand in step[2:] if isinstance(operand, str)}
     slots: dict[str, int] = {}

@@ -53,7 +53,7 @@ def multiply(scope: Scope, what: str, matrix: Array, source: int, rows: int, int
     k, c = matrix.shape
     code = scope.code
     with ExitStack() as stack:
-        base, size, pointer = tiles(scope, what, matrix, stack, outputs=into, moves=1)
+        base, size, pointer = tiles(scope, what, matrix, stack, outputs=into)
         target: Address = into if pointer is None else pointer
         if rows == 1:
             code.emit("MMV", target, size, base, source, c)
@@ -66,11 +66,11 @@ def multiply(scope: Scope, what: str, matrix: Array, source: int, rows: int, int
 
 
 def tiles(
-    scope: Scope, what: str, matrix: Array, stack: ExitStack, *, outputs: Address, moves: int
+    scope: Scope, what: str, matrix: Array, stack: ExitStack, *, outputs: Address
 ) -> tuple[int, int, Register | None]:
     """(where the matrix lies, rows at a time, pointer to the outputs of those rows); opens the loop over tiles.
 
-    The pointer starts at `outputs` and moves on by `moves` for each row; none where the matrix is whole.
+    The pointer starts at `outputs` and moves on by 1 for each row; none where the matrix is whole.
     """
     k, c = matrix.shape
     code, capacity = scope.code, scope.target.matrices.capacity
@@ -87,7 +87,7 @@ def tiles(
     weights, pointer = stack.enter_context(code.registers(2))
     start(code, weights, at)
     start(code, pointer, outputs)
-    stack.enter_context(code.loop(k // size, {weights: size * c, pointer: size * moves}))
+    stack.enter_context(code.loop(k // size, {weights: size * c, pointer: size}))
     code.emit("MLOAD", 0, size * c, weights, Immediate(0))
     return 0, size, pointer
 

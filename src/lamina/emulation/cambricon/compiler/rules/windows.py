@@ -139,9 +139,7 @@ def _slide(scope: Scope, operation: Operation, window: Window, image: Home, matr
     result = scope.result(what, (k, window.p, window.q))
     with ExitStack() as stack:
         patch = stack.enter_context(vectors.temporary(inner, what))
-        base, size, pointer = tiles(scope, what, matrix, stack, outputs=result.address, moves=1)
-        if size % (k // groups) and (k // groups) % size:
-            raise refuse(operation, f"{groups} groups of {k // groups} outputs do not lie in tiles of {size}")
+        base, size, pointer = tiles(scope, what, matrix, stack, outputs=result.address)
         if groups > 1 and size < k:
             raise refuse(operation, f"its {groups} groups do not fit the matrix scratchpad together")
         into = result.address if pointer is None else pointer
