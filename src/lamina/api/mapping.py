@@ -56,7 +56,8 @@ def map(
     if batch is not None:
         network = network.with_batch(batch)
     chosen = registry.find(machine)
-    layers, _, note = table.words(network, bits)
+    of_width, _, note = table.words(network, bits)
+    layers = [of_width(layer) for layer in network.layers()]
     if note:
         say(note)
     if mapping is not None:
@@ -68,6 +69,11 @@ def map(
             dataflow=dataflow,  # type: ignore[arg-type]
         )
         with bar("mapping", len(layers)) as advance:
+
+            def report(line: str) -> None:
+                say(line, level=2)
+                advance(1)
+
             found = map_network(
                 layers,
                 chosen,
@@ -75,7 +81,7 @@ def map(
                 seed=seed,
                 objective=objective,  # type: ignore[arg-type]
                 constraints=constraints,
-                report=lambda line: (say(line, level=2), advance(1))[0],
+                report=report,
             )
     if out is not None:
         found.save(Path(out))

@@ -1,39 +1,12 @@
-"""ResNet-18 as ZigZag's own file describes it, and what zigzag-dse 3.9.1 says of some of its layers on `tpu_like`.
+"""What zigzag-dse 3.9.1 says of some layers of its own ResNet-18 on `tpu_like`.
 
-The file has 3 x 3 windows in the shortcuts and no padding. The golden rows are ZigZag's own runs (for latency: its
+The golden rows are ZigZag's own runs (for latency: its
 temporal loops and memory split, its cost model): loops, stall, filling, emptying, drain in cycles, energy in pJ.
 """
 
 from dataclasses import dataclass
 
 from lamina.hw.mapping.mapping import Mapping
-from lamina.ir.layer import Layer
-
-
-def convolution(k: int, c: int, size: int, kernel: int, stride: int = 1) -> Layer:
-    return Layer(k=k, c=c, p=size, q=size, r=kernel, s=kernel, stride=(stride, stride))
-
-
-def pooling(channels: int, size: int, kernel: int, stride: int) -> Layer:
-    ops = channels * size * size * kernel * kernel
-    return Layer(
-        operator="max_pool2d", groups=channels, p=size, q=size, r=kernel, s=kernel, stride=(stride, stride),
-        has_weights=False, ops=ops,
-    )  # fmt: skip
-
-
-def addition(channels: int, size: int) -> Layer:
-    ops = channels * size * size
-    return Layer(operator="add", groups=channels, p=size, q=size, has_weights=False, operands=2, ops=ops)
-
-
-def layers() -> list[Layer]:
-    block = [convolution(64, 64, 56, 3), convolution(64, 64, 56, 3), addition(64, 56)]
-    found = [convolution(64, 3, 112, 7, 2), pooling(64, 56, 3, 2), *block, *block]
-    for k, size in ((128, 28), (256, 14), (512, 7)):
-        down, flat = convolution(k, k // 2, size, 3, 2), convolution(k, k, size, 3)
-        found += [down, flat, down, addition(k, size), flat, flat, addition(k, size)]
-    return [*found, pooling(512, 1, 7, 1), convolution(1000, 512, 1, 1)]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

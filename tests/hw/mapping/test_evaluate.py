@@ -12,18 +12,20 @@ from lamina.hw.mapping.problem import problem
 from lamina.hw.mapping.structure import LOOPS, OPERANDS, chain
 from lamina.hw.mapping.tiles import batch_of
 from lamina.hw.mapping.traffic import streams
+from lamina.hw.workloads.resnet18_zigzag import resnet18_zigzag
 from lamina.ir.layer import Layer
 from tests.hw.mapping.machines import hierarchies
 from tests.hw.mapping.nest import counted
-from tests.hw.mapping.resnet18 import GOLDEN, layers
+from tests.hw.mapping.resnet18 import GOLDEN
 
+LAYERS = resnet18_zigzag()
 TPU = registry.find("tpu_like").parameters
 
 
 @pytest.mark.parametrize("golden", GOLDEN, ids=lambda g: f"layer{g.number}-{g.cycles[1]}")
 def test_zigzag_says_the_same_to_the_cycle(golden):
     """Energy is within the whole words that ZigZag cuts off; the floor of the ports is ours."""
-    found = evaluate(problem(layers()[golden.number]), TPU, golden.mapping)
+    found = evaluate(problem(LAYERS[golden.number]), TPU, golden.mapping)
     parts = found.parts
     assert tuple(parts[k] for k in ("loops", "stall", "filling", "emptying", "drain")) == golden.cycles
     assert found.energy_j * 1e12 == pytest.approx(golden.energy_pj, rel=5e-6)
@@ -32,13 +34,13 @@ def test_zigzag_says_the_same_to_the_cycle(golden):
 
 def test_zigzag_hides_traffic_that_its_port_has_no_time_for():
     """Layer 22 crosses 8 bytes a cycle in 157,792 cycles at the least; ZigZag gives 154,063."""
-    found = evaluate(problem(layers()[22]), TPU, GOLDEN[-1].mapping)
+    found = evaluate(problem(LAYERS[22]), TPU, GOLDEN[-1].mapping)
     bits = 8 * (512 * 256 * 9 + 256 * 15 * 15 + 512 * 7 * 7)
     assert found.bound_cycles == found.cycles == bits // 64 == 157_792
     assert found.parts["bound"] == found.cycles - sum(GOLDEN[-1].cycles) > 0
 
 
-@settings(max_examples=150)
+@settings(max_examples=80)
 @drawn(st.data())
 def test_a_literal_loop_nest_fetches_as_much(data):
     """Every stream of every operand and level, element by element, on nests of up to some thousand steps."""

@@ -8,16 +8,17 @@ import pytest
 from lamina.core.errors import BadInput
 from lamina.hw import registry
 from lamina.hw.mapping import Constraints, load, map_network
+from lamina.hw.workloads.resnet18_zigzag import resnet18_zigzag
 from lamina.ir.layer import Layer, dense
-from tests.hw.mapping.resnet18 import addition, convolution, pooling
 
 TPU = registry.find("tpu_like")
+CONV = Layer(name="conv", k=64, c=48, p=14, q=14, r=3, s=3)
 NETWORK = [
-    replace(convolution(64, 48, 14, 3), name="conv"),
-    replace(addition(64, 14), name="sum"),
+    CONV,
+    Layer(name="sum", operator="add", groups=64, p=14, q=14, has_weights=False, operands=2, ops=12544),
     Layer(name="relu", operator="relu", groups=64, p=14, q=14, has_weights=False, ops=12544),
-    replace(pooling(64, 7, 2, 2), name="pool"),
-    replace(convolution(64, 48, 14, 3), name="conv_again", repeats=3),
+    replace(resnet18_zigzag()[29], name="pool"),
+    replace(CONV, name="conv_again", repeats=3),
     dense(3136, 10, name="fc"),
 ]
 

@@ -80,7 +80,7 @@ def test_it_finds_the_optimum_of_a_small_space(layer):
             reasons.add("bytes are needed" in str(e))
             continue
         best = {objective: min(value, VALUE[objective](found)) for objective, value in best.items()}
-    assert reasons == {True}
+    assert reasons <= {True}
     for objective, value in best.items():
         found, state = search(given, SMALL, objective=objective, seconds=300)
         assert state.exhausted
