@@ -64,7 +64,8 @@ def test_stored_lengths_are_measured_again(target):
     stored = cambricon_density.scalar(target)
     for module in (hopfield, mlp, rnn):
         network = module.network()
-        assert tool.length(network, target, "-O2")["instructions"] == stored[network.name]
+        found = tool.length(network, target, "-O2")["instructions"]
+        assert found == stored[network.name], "the exported C has changed: python tools/cambricon_density.py"
 
 
 @pytest.mark.skipif(shutil.which("gcc") is None, reason="no C compiler")

@@ -24,7 +24,10 @@ from lamina.recipes._reproduction import Reproduction, geometric_mean
 MACHINE = "cambricon"
 DATA = Path(__file__).with_suffix(".json")
 PUBLISHED = {"mips32": ("MIPS", 13.38), "x86_64": ("x86", 9.86)}
-SOURCE = "abstract of the paper, which does not print its compiler's options nor what it counts as code"
+SOURCE = (
+    "a public review of the five papers of the group, 'from DianNao to Cambricon', and public notes on the paper "
+    "(ustc-pldpa/2018s-final-projects); neither tells the compilers' options"
+)
 
 
 @lru_cache(maxsize=1)
