@@ -199,7 +199,6 @@ def test_more_bandwidth_is_never_slower(layer, machine, data):
         level,
         read_bits_per_cycle=factor * level.width(write=False),
         write_bits_per_cycle=factor * level.width(write=True),
-        word_bits=level.word_bits or level.width(write=False) if level.word_bits else None,
     )
     better = replace(machine, level=(*machine.level[:index], faster, *machine.level[index + 1 :]))
     (slow,), (fast,) = hierarchy.cost([layer], machine), hierarchy.cost([layer], better)

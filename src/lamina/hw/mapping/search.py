@@ -54,10 +54,10 @@ FREE = Constraints()
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Offered:
-    """Scores and energies of the candidates of a batch, infinite where one is not allowed."""
+    """Of the candidates of a batch, infinite where one is not allowed."""
 
     scores: Array
-    energies: Array
+    fat: Array  # energy, or bits over the pins and then over all ports: no matter of speed
 
 
 @dataclass(kw_only=True)
@@ -103,7 +103,7 @@ class Search:
 
     def offer(self, batch: Batch) -> Offered:
         """Evaluate `batch` and keep its best."""
-        offered = Offered(scores=np.full(len(batch.dims), np.inf), energies=np.full(len(batch.dims), np.inf))
+        offered = Offered(scores=np.full(len(batch.dims), np.inf), fat=np.full(len(batch.dims), np.inf))
         keep = batch.fits()
         if not keep.any():
             rooms = batch.room()
@@ -125,7 +125,8 @@ class Search:
             held={o: h[chosen] for o, h in batch.held.items()},
         )
         found = figures(kept, self.machine, self.least)
-        offered.energies[chosen] = found.energy_j
+        moved = found.level_bits[-1] * (1 + 1e-6 * np.log(np.sum(found.level_bits, axis=0)))
+        offered.fat[chosen] = found.energy_j if self.objective in ("energy", "edp") else moved
         offered.scores[chosen] = scores = found.score(self.objective)
         first = int(np.argmin(scores))
         if scores[first] < self.score * (1 - 1e-12):
@@ -293,7 +294,7 @@ def _with_flow(state: Search, given: tuple[tuple[str, int], ...], dims: Array, s
 def _orders(state: Search, spatial: Spatial) -> None:
     """Step 2 for one unrolling: every order holding as much as it can, the leanest of them in two more ways.
 
-    Which are the leanest is a matter of energy, so that a faster port does not change what is looked at.
+    Which are the leanest is no matter of speed, so that a faster port does not change what is looked at.
     """
     steps = unroll(state.problem, state.machine.array, state.machine.level, spatial).steps
     dims, sizes = _ordered(state, factors(steps, FACTORS), ORDERS)
@@ -301,9 +302,9 @@ def _orders(state: Search, spatial: Spatial) -> None:
         batch = state.batch(spatial, dims, sizes)
         held = holdings(batch, share, largest=largest)
         if held is not None:
-            energy = state.offer(replace(batch, held=held)).energies
+            fat = state.offer(replace(batch, held=held)).fat
             if largest and len(dims) > LEAN:
-                lean = np.argsort(energy, kind="stable")[:LEAN]
+                lean = np.argsort(fat, kind="stable")[:LEAN]
                 dims, sizes = dims[lean], sizes[lean]
         if state.late():
             return
