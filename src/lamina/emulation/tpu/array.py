@@ -8,16 +8,17 @@
 A tile's last weights arrive while its first vector is on its way to them; and the tile after it may start to march in
 the tick in which that vector enters, since every element has taken its weight over by the time the next one comes.
 
-`Registers` moves every value by one element a tick. `Wavefront` multiplies a whole vector when it enters and lets the
-sums out R + C - 2 ticks later, which is when the last of them leaves: the same numbers at the same ticks, for large
-arrays. Both are driven by `tick`, which returns the tag and the sums of the vector that has just left, or None.
+`Registers` moves every value by one element a tick. `Wavefront` multiplies whole vectors with the tile that was in
+effect when they entered and lets their sums out R + C - 2 ticks later, which is when the last of them leaves: the same
+numbers at the same ticks, for large arrays. Both are driven by `tick`, which returns the tag and the sums of the vector
+that has just left, or None.
 
 Shapes    E examples; vectors [E, R], rows of a tile [C], registers [E, R, C]; int64, exact
 """
 
 from collections import deque
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -110,25 +111,47 @@ class Registers:
 
 
 @dataclass(kw_only=True)
+class Block:
+    """Vectors that meet one tile; those that have entered are multiplied together when the first of them leaves."""
+
+    weights_RC: NDArray[np.floating[Any]]
+    waiting: list[Ints] = field(default_factory=list)
+    done: deque[Ints] = field(default_factory=deque)
+
+    def leave(self) -> Ints:
+        """The sums [E, C] of the next vector in order."""
+        if not self.done:
+            vectors = np.stack(self.waiting).astype(self.weights_RC.dtype)  # [vectors, E, R]
+            sums = vectors.reshape(-1, vectors.shape[2]) @ self.weights_RC
+            self.done.extend(sums.astype(np.int64).reshape(*vectors.shape[:2], -1))
+            self.waiting.clear()
+        return self.done.popleft()
+
+
+@dataclass(kw_only=True)
 class Wavefront:
     rows: int
     columns: int
     examples: int
-    _inside: deque[tuple[int, Ints] | None] = field(init=False)
+    _inside: deque[tuple[int, Block] | None] = field(init=False)
 
     def __post_init__(self) -> None:
         self._inside = deque([None] * (self.rows + self.columns - 2))
-        kind = np.float32 if self.rows * 255 * 255 < 2**24 else np.float64  # exact for products and sums of bytes
-        self._used_RC, self._next_RC = np.zeros((2, self.rows, self.columns), kind)
+        self._block, self._next = Block(weights_RC=self._empty()), self._empty()
+
+    def _empty(self) -> NDArray[np.floating[Any]]:
+        """A tile; in floats that hold sums of products of bytes exactly."""
+        kind = np.float32 if self.rows * 255 * 255 < 2**24 else np.float64
+        return np.zeros((self.rows, self.columns), kind)
 
     def tick(self, entering: Entering | None, row: tuple[int, Ints] | None) -> tuple[int, Ints] | None:
         """One cycle; see `MatrixUnit`."""
-        sums = None
         if entering is not None:
             if entering.first:
-                self._used_RC, self._next_RC = self._next_RC, np.zeros_like(self._next_RC)
-            sums = entering.tag, (entering.vector_ER.astype(self._used_RC.dtype) @ self._used_RC).astype(np.int64)
+                self._block, self._next = Block(weights_RC=self._next), self._empty()
+            self._block.waiting.append(entering.vector_ER)
         if row is not None:
-            self._next_RC[row[0]] = row[1]
-        self._inside.append(sums)
-        return self._inside.popleft()
+            self._next[row[0]] = row[1]
+        self._inside.append(None if entering is None else (entering.tag, self._block))
+        leaving = self._inside.popleft()
+        return None if leaving is None else (leaving[0], leaving[1].leave())
