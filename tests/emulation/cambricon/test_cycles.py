@@ -7,9 +7,11 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from lamina.core.errors import Unsupported
 from lamina.emulation.cambricon import timed
 from lamina.emulation.cambricon.compiler import compile_network
 from lamina.hw import registry
+from lamina.hw.families import _vector_matrix_code as code
 from lamina.hw.families import _vector_matrix_program as programs
 from lamina.hw.families import vector_matrix
 from lamina.hw.families.vector_matrix import VectorMatrix, cycles
@@ -33,6 +35,8 @@ machines = st.one_of(
         issue_queue=st.integers(1, 24),
         reorder_buffer=st.integers(1, 64),
         memory_queue=st.integers(1, 32),
+        vector_scratchpad_bytes=st.sampled_from([2**16, 64, 128, 256, 512, 1024]),  # much then stays in main memory
+        matrix_scratchpad_bytes=st.sampled_from([768 * 2**10, 64, 256, 1024]),  # and matrices pass in tiles
         series_cycles=st.integers(1, 20),
         dram_bytes_per_s=st.sampled_from([64e9, 1e9, 3.3e9, 7e10]),
         dram_latency_cycles=st.integers(0, 60),
@@ -58,6 +62,15 @@ def one(operator, x, y, weights=None, attributes=None):
     return Network(
         name=operator, inputs={"x": type_(*x)}, constants=constants, operations=(operation,), outputs={"y": "y"}
     )
+
+
+def held(network, machine):
+    """Whether the compiler finds room."""
+    try:
+        compile_network(network, machine)
+    except Unsupported:
+        return False
+    return True
 
 
 def ticks(network, machine):
@@ -116,19 +129,22 @@ def straight(draw):
     return one("linear", (rows, c), (rows, k), (k, c), EXACT)
 
 
-@settings(max_examples=90, deadline=None)
+@settings(max_examples=130, deadline=None)
 @given(windowed(), machines)
 def test_windows(network, machine):
     (layer,) = network.layers()
-    assert programs.program(layer, machine) is not None
-    assert ticks(network, machine) == cycles(layer, machine)
+    assert held(network, machine) == (programs.program(layer, machine) is not None)
+    if held(network, machine):
+        assert ticks(network, machine) == cycles(layer, machine)
 
 
 @settings(max_examples=120, deadline=None)
 @given(straight(), machines)
 def test_straight_programs_and_rows(network, machine):
     (layer,) = network.layers()
-    assert ticks(network, machine) == cycles(layer, machine)
+    assert held(network, machine) == (programs.program(layer, machine) is not None)
+    if held(network, machine):
+        assert ticks(network, machine) == cycles(layer, machine)
 
 
 @pytest.mark.parametrize(("rows", "c", "k"), [(1, 4000, 500), (2, 3000, 260), (1, 20, 30000)])
@@ -136,8 +152,6 @@ def test_matrices_in_tiles(rows, c, k):
     network = one("linear", (rows, c), (rows, k), (k, c), EXACT)
     small = VectorMatrix(matrix_scratchpad_bytes=2 * 100_000)
     (layer,) = network.layers()
-    if programs.program(layer, small) is None:
-        pytest.skip("does not fit")
     assert ticks(network, small) == cycles(layer, small)
 
 
@@ -149,5 +163,5 @@ def test_a_wrong_count_is_seen(attribute, other, monkeypatch):
     (layer,) = network.layers()
     right = ticks(network, CAMBRICON)
     assert right == cycles(layer, CAMBRICON)
-    monkeypatch.setattr(programs, attribute, other)
+    monkeypatch.setattr(code, attribute, other)
     assert right != cycles(layer, CAMBRICON)

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from math import ceil
 from typing import TYPE_CHECKING
 
-from lamina.hw.families._vector_matrix_program import KEPT, product_lag, transfer_cycles
+from lamina.hw.families._vector_matrix_code import KEPT, product_lag, transfer_cycles
 from lamina.hw.kinds import POOLING
 from lamina.ir.layer import Layer
 

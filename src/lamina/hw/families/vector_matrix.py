@@ -1,16 +1,17 @@
 """Vector and matrix unit behind scratchpads (Cambricon); left out: overlap of layers, cache misses, DRAM refresh.
 
-A layer is a program: load, compute, store, instructions in order through queues (`_vector_matrix_program`, `_time`).
+A layer is a program: load, compute, store, in order through queues (`_vector_matrix_program`, `_code`, `_time`).
 
     unit     beats                                             result after its last beat
     matrix   ceil(k / blocks) ceil(c r s / block_lanes)        banks - 1 + 2 log2 blocks + log2 block_lanes
     vector   ceil(elements / lanes)                            banks - 1, and series_cycles of e^x, ln x, division
     IO DMA   ceil(bytes / (dram_bytes_per_s / clock_hz))       dram_latency_cycles
 
-`cycles` is exact, to the last tick of the emulator, for linear, conv2d, pooling and relu of one example that fit the
-scratchpads (image and result in three quarters of the vector scratchpad, the matrix whole); `cost` has formulas for
-every layer (`_vector_matrix_estimate`): exact for straight programs, within 15 % of `cycles` where there are loops, by
-the tests. Layers hand over through DRAM. Energy is the chip's average power times the latency, and DRAM by the byte.
+`cycles` is exact, to the last tick of the emulator, for linear, conv2d, pooling and relu of one example: it writes the
+compiler's program down from the loop nest alone and runs its recurrences, loops by their first turns. `cost` has
+formulas for every layer (`_vector_matrix_estimate`): exact for straight programs, within 15 % of `cycles` for loops, by
+the tests; images that do not fit pass in strips of rows there, while the compiler fetches window by window.
+Layers hand over through DRAM. Energy is the chip's average power times the latency, and DRAM by the byte.
 
 Paper     Liu et al., "Cambricon: an instruction set architecture for neural networks", ISCA 2016,
           https://doi.org/10.1109/ISCA.2016.42
@@ -114,7 +115,7 @@ def refusal(layer: Layer, machine: VectorMatrix) -> str | None:
 
 
 def cycles(layer: Layer, machine: VectorMatrix) -> int:
-    """Cycles of one program for `layer`: exact where it fits the scratchpads (see above), else those of `cost`."""
+    """Cycles of the compiler's program for `layer`, exact (see above); those of `cost` where none is written down."""
     program = programs.program(layer, machine)
     if program is None:
         return estimate.work(layer, machine).cycles
