@@ -9,7 +9,7 @@ from lamina.data._dataset import Split, from_pixels
 
 
 def split_of(count):
-    return Split(inputs=torch.arange(count).float().reshape(count, 1, 1, 1), labels=torch.arange(count))
+    return Split(tensors={"x": torch.arange(count).float().reshape(count, 1, 1, 1), "y": torch.arange(count)})
 
 
 @pytest.mark.parametrize(("count", "size"), [(10, 3), (10, 10), (10, 11), (1, 1), (12, 4)])

@@ -147,8 +147,7 @@ def test_one_shared_picture_is_found():
     data = lamina.data.digits()
     _overlap.check_disjoint(data.train, data.test, "digits")
     stained = type(data.test)(
-        inputs=torch.cat([data.test.inputs, data.train.inputs[17:18]]),
-        labels=torch.cat([data.test.labels, data.train.labels[17:18]]),
+        tensors={name: torch.cat([t, data.train.tensors[name][17:18]]) for name, t in data.test.tensors.items()}
     )
     with pytest.raises(BadInput, match="1 of 1001 test pictures"):
         _overlap.check_disjoint(data.train, stained, "digits")

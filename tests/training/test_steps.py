@@ -118,15 +118,15 @@ def test_moments_are_put_back(kind):
     other = Tiny(7)
     other.load_state_dict(model.state_dict())
     fresh = begin(other, kind, 0.1)
-    put_moments(fresh, {k: v.clone() for k, v in moments(state).items()})
+    put_moments([fresh], {k: v.clone() for k, v in moments(state).items()})
     for batch in batches[3:6]:
         for m, s in ((model, state), (other, fresh)):
             update(s, gradients(m, batch)[1], 0.1)
     assert all(torch.equal(a, b) for a, b in zip(weights(model), weights(other), strict=True))
     with pytest.raises(BadInput, match="'fc9"):
-        put_moments(fresh, {"fc9.weight:exp_avg": torch.zeros(2)})
+        put_moments([fresh], {"fc9.weight:exp_avg": torch.zeros(2)})
     with pytest.raises(BadInput, match=r"'fc1\.weight'"):
-        put_moments(fresh, {"fc1.weight:exp_avg": torch.zeros(2)})
+        put_moments([fresh], {"fc1.weight:exp_avg": torch.zeros(2)})
 
 
 def test_schedules_are_their_closed_forms():

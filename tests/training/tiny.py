@@ -14,7 +14,7 @@ def blobs(train: int = 90, validation: int = 30, test: int = 30, *, seed: int = 
     def split(count: int) -> Split:
         labels = torch.randint(0, 2, (count,), generator=generator)
         inputs = torch.rand(count, 6, generator=generator) + 0.5 * labels.unsqueeze(1)
-        return Split(inputs=inputs, labels=labels)
+        return Split(tensors={"x": inputs, "y": labels})
 
     return Dataset(
         name="blobs",

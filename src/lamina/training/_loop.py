@@ -30,6 +30,7 @@ from lamina.training.evaluation import evaluate
 if TYPE_CHECKING:
     from lamina.training.fitting import FitConfig
 
+Augment = Callable[..., Mapping[str, Tensor]]  # augment(batch, generator=...) -> batch
 SAVE_EVERY_S = 30.0  # within an epoch
 SAVE_AT_LEAST_S = 1.0  # between checkpoints at the ends of short epochs
 _ALL_BITS = 2**63 - 1  # of a seed: the global generator's is the complement of the other's
@@ -61,6 +62,7 @@ class Loop:
         loss: steps.Loss | None,
         seed: int,
         after_update: Callable[[float], None] | None,
+        augment: Augment | None,
         run: RunFolder | None,
         stage: str,
     ) -> None:
@@ -70,10 +72,20 @@ class Loop:
             raise BadInput("patience needs a validation split, and this one is empty: leave patience out")
         self.model = model.to(memory_format=torch.channels_last)
         self.data, self.config, self.loss, self.seed = data, config, loss, seed
-        self.after_update, self.folder, self.stage = after_update, run, stage
-        self.state = steps.begin(
-            model, config.optimiser, config.learning_rate, momentum=config.momentum, weight_decay=config.weight_decay
-        )
+        self.after_update, self.augment, self.folder, self.stage = after_update, augment, run, stage
+        self.players = () if hasattr(model, "solve") else steps.players(model, loss)
+        self.turns = [index for index, player in enumerate(self.players) for _ in range(player.steps)]
+        self.states = [
+            steps.begin(
+                player,
+                config.optimiser,
+                config.learning_rate,
+                momentum=config.momentum,
+                betas=(config.beta1, config.beta2),
+                weight_decay=config.weight_decay,
+            )
+            for player in self.players
+        ]
         self.at = _Position()
         self.best: dict[str, Tensor] = {}
         self.total = config.steps or config.epochs * math.ceil(len(data.train) / config.batch_size)
@@ -89,6 +101,8 @@ class Loop:
             state = torch.default_generator.get_state()
             try:
                 with held() as pressed, progress.bar(self.stage, self.total, done=self.at.step) as advance:
+                    if not self.players:
+                        self._solve()
                     while (self.at.step < self.total or self.at.batch) and not self._patience_is_over():
                         self._epoch(advance, pressed)
             finally:
@@ -102,6 +116,15 @@ class Loop:
         if self.folder is not None and self.stage == "train":
             files.write(self.folder.file("weights.safetensors"), checkpoints.to_bytes(self.model.state_dict()))
         return self.at.history
+
+    def _solve(self) -> None:
+        """A model that is fitted in closed form: one pass over the training split, one row."""
+        started = time.monotonic()
+        self.model.solve(self.data.train.batches(self.config.batch_size))
+        found = evaluate(self.model, self.data.train)
+        self.at.step = self.total = 1
+        self.at.loss_sum, self.at.seen = found.get("loss", 0.0), 1
+        self._end_of_epoch(time.monotonic() - started)
 
     def _epoch(self, advance: Callable[..., None], pressed: Callable[[], bool]) -> None:
         at, size = self.at, self.config.batch_size
@@ -128,9 +151,13 @@ class Loop:
         key = derive(self.seed, "step", at.step)
         torch.default_generator.manual_seed(key ^ _ALL_BITS)
         generator = self.generator.manual_seed(key)
+        turn = self.turns[at.step % len(self.turns)]
+        player, state = self.players[turn], self.states[turn]
         try:
+            if self.augment is not None:
+                batch = self.augment(batch, generator=generator)
             value, given = steps.gradients(
-                self.model, batch, loss=self.loss, generator=generator, parameters=self.state.parameters
+                self.model, batch, loss=player.loss, generator=generator, parameters=player.parameters
             )
         except (RuntimeError, IndexError, ValueError) as e:
             if self.tried:
@@ -141,7 +168,9 @@ class Loop:
         loss = float(value)
         if not math.isfinite(loss):
             raise self._diverged(f"the loss is {loss}")
-        steps.update(self.state, given, self._rate(at.step))
+        if self.config.clip is not None:
+            steps.clip(given, self.config.clip)
+        steps.update(state, given, self._rate(at.step))
         count = len(next(iter(batch.values())))
         at.loss_sum, at.seen = at.loss_sum + loss * count, at.seen + count
         at.batch, at.step = at.batch + 1, at.step + 1
@@ -176,7 +205,9 @@ class Loop:
 
     def _validate(self) -> dict[str, float]:
         torch.default_generator.manual_seed(derive(self.seed, "validation", self.at.epoch))
-        loss = self.loss or (lambda model, batch, generator: model.loss(batch, generator=generator))
+        loss = self.loss
+        if loss is None and hasattr(self.model, "loss"):
+            loss = _own_loss
         found = evaluate(self.model, self.data.validation, loss=loss, classes=len(self.data.classes))
         if not math.isfinite(found.get("loss", 0.0)):
             raise self._diverged(f"the validation loss is {found['loss']}")
@@ -202,10 +233,11 @@ class Loop:
         if not all(bool(torch.isfinite(w).all()) for w in weights.values()):
             raise self._diverged("a weight is not finite")
         tensors = {f"model:{k}": v for k, v in weights.items()}
-        tensors |= {f"optimiser:{k}": v for k, v in steps.moments(self.state).items()}
+        for state in self.states:
+            tensors |= {f"optimiser:{k}": v for k, v in steps.moments(state).items()}
         tensors |= {f"best:{k}": v for k, v in self.best.items()}
-        state = {"position": asdict(self.at), "rows_before": self.rows_before, "threads": torch.get_num_threads()}
-        checkpoints.save(self._checkpoints(), self.at.step, Checkpoint(state=state, tensors=tensors))
+        plain = {"position": asdict(self.at), "rows_before": self.rows_before, "threads": torch.get_num_threads()}
+        checkpoints.save(self._checkpoints(), self.at.step, Checkpoint(state=plain, tensors=tensors))
         self.saved_at = time.monotonic()
 
     def _checkpoints(self) -> Path:
@@ -229,7 +261,7 @@ class Loop:
             by_kind[kind][rest] = tensor
         _put(self.model, by_kind["model"])
         self.best = by_kind["best"]
-        steps.put_moments(self.state, by_kind["optimiser"])
+        steps.put_moments(self.states, by_kind["optimiser"])
         if self.at.finished:
             return
         self.folder.keep_metrics(self.rows_before + len(self.at.history))
@@ -238,6 +270,11 @@ class Loop:
             progress.say(
                 f"{self.stage}: {before} threads before, {now} now: sums may round otherwise, so may the weights"
             )
+
+
+def _own_loss(model: Any, batch: Mapping[str, Tensor], generator: torch.Generator) -> Tensor:
+    loss: Tensor = model.loss(batch, generator=generator)
+    return loss
 
 
 def _line(row: Mapping[str, Any]) -> str:

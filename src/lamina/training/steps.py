@@ -10,7 +10,7 @@ fused optimisers:
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -25,6 +25,43 @@ Schedule = Literal["constant", "cosine", "one_cycle", "step"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Player:
+    """One side of a model that has several (a GAN): whose loss, whose weights, for how many steps in a row."""
+
+    name: str
+    loss: Loss | None  # loss(model, batch, generator=...); None: the model's own
+    parameters: Mapping[str, nn.Parameter]
+    steps: int = 1
+
+
+def players(model: nn.Module, loss: Loss | None = None) -> tuple[Player, ...]:
+    """The players of `model` in stepping order; a model without `players()` is one.
+
+    `players()` gives name -> (loss(batch, generator=...), parameters by name or as modules' iterators, steps). Raises
+    `BadInput` where a player has nothing to train.
+    """
+    trainable = {name: p for name, p in model.named_parameters() if p.requires_grad}
+    if loss is not None or not hasattr(model, "players"):
+        found: tuple[Player, ...] = (Player(name="", loss=loss, parameters=trainable),)
+    else:
+        names = {id(p): name for name, p in trainable.items()}
+        found = tuple(
+            Player(
+                name=name,
+                loss=lambda _, batch, generator, own=own: own(batch, generator=generator),
+                parameters={names[id(p)]: p for p in parameters if id(p) in names},
+                steps=count,
+            )
+            for name, (own, parameters, count) in model.players().items()
+        )
+    for player in found:
+        if not player.parameters or player.steps < 1:
+            whose = f"{type(model).__name__}{player.name and f', player {player.name}'}"
+            raise BadInput(f"{whose} has no trainable parameters: there is nothing to fit")
+    return found
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class State:
     """The weights that are trained, by name, and the optimiser with its moments."""
 
@@ -33,21 +70,27 @@ class State:
 
 
 def begin(
-    model: nn.Module, kind: Optimiser, learning_rate: float, *, momentum: float = 0.9, weight_decay: float = 0.0
+    model: nn.Module | Player,
+    kind: Optimiser,
+    learning_rate: float,
+    *,
+    momentum: float = 0.9,
+    betas: tuple[float, float] = (0.9, 0.999),
+    weight_decay: float = 0.0,
 ) -> State:
     """torch's fused optimiser of that name over the trainable parameters of `model`, before the first step.
 
     Raises `BadInput` for a model without trainable parameters.
     """
-    parameters = {name: p for name, p in model.named_parameters() if p.requires_grad}
-    if not parameters:
-        raise BadInput(f"{type(model).__name__} has no trainable parameters: there is nothing to fit")
+    parameters = (
+        model if isinstance(model, Player) else players(model, lambda *_, **__: torch.zeros(()))[0]
+    ).parameters
     shared: dict[str, Any] = {"lr": learning_rate, "weight_decay": weight_decay, "fused": True}
     tensors = list(parameters.values())
     if kind in ("sgd", "momentum"):
         chosen: torch.optim.Optimizer = torch.optim.SGD(tensors, momentum=momentum * (kind == "momentum"), **shared)
     else:
-        chosen = (torch.optim.Adam if kind == "adam" else torch.optim.AdamW)(tensors, **shared)
+        chosen = (torch.optim.Adam if kind == "adam" else torch.optim.AdamW)(tensors, betas=betas, **shared)
     return State(parameters=parameters, optimiser=chosen)
 
 
@@ -62,14 +105,25 @@ def gradients(
     """The loss (a mean over the batch) and its gradient for each trainable parameter, by name.
 
     `loss(model, batch, generator=...)` replaces the model's own `loss(batch, generator=...)`; `parameters` are those of
-    `model` by name, where they are known: looking for them takes a percent of a small network's step.
+    `model` by name, where they are known: looking for them takes a percent of a small network's step. A model with a
+    rule of its own (contrastive divergence) gives both by its `gradients(batch, generator=...)`.
     """
+    if loss is None and hasattr(model, "gradients"):
+        own: tuple[Tensor, dict[str, Tensor]] = model.gradients(batch, generator=generator)
+        return own
     wanted = dict(model.named_parameters()) if parameters is None else parameters
     for parameter in wanted.values():
         parameter.grad = None
     value = model.loss(batch, generator=generator) if loss is None else loss(model, batch, generator=generator)
     value.backward()
     return value.detach(), {name: p.grad for name, p in wanted.items() if p.grad is not None}
+
+
+def clip(given: Mapping[str, Tensor], most: float) -> None:
+    """Scale the gradients, in place, so that the norm of all together is at most `most` (Pascanu et al. 2013)."""
+    tensors = list(given.values())
+    norm = torch.nn.utils.get_total_norm(tensors)
+    torch._foreach_mul_(tensors, torch.clamp(most / (norm + 1e-12), max=1.0))
 
 
 def update(state: State, given: Mapping[str, Tensor], learning_rate: float) -> State:
@@ -93,12 +147,14 @@ def moments(state: State) -> dict[str, Tensor]:
     }
 
 
-def put_moments(state: State, tensors: Mapping[str, Tensor]) -> None:
-    """Give the optimiser the moments that `moments` returned; `BadInput` for one of a parameter that is not there."""
+def put_moments(states: Sequence[State], tensors: Mapping[str, Tensor]) -> None:
+    """Give the optimisers the moments that `moments` returned; `BadInput` for one of a parameter that is not there."""
+    whose = {name: state for state in states for name in state.parameters}
     for name, tensor in tensors.items():
         parameter, _, kind = name.rpartition(":")
-        owner = state.parameters.get(parameter)
-        if owner is None or (tensor.dim() and tensor.shape != owner.shape):
+        state = whose.get(parameter)
+        owner = None if state is None else state.parameters[parameter]
+        if state is None or owner is None or (tensor.dim() and tensor.shape != owner.shape):
             raise BadInput(f"the checkpoint has {kind} of {parameter!r}, which the model has not: choose another --out")
         # fused updates walk weights and moments in one order: the memory formats must be the same
         place = torch.empty_like(owner) if tensor.shape == owner.shape else torch.empty_like(tensor)
