@@ -62,7 +62,8 @@ class Table:
 def _row(result: Result) -> list[str]:
     total = result.total
     fields = result.fields
-    shape = [f"{fields['rows']} x {fields['columns']}", fields["dataflow"]] if "dataflow" in fields else []
+    grid = {"rows", "columns", "dataflow"} <= fields.keys()
+    shape = [f"{fields['rows']} x {fields['columns']}", fields["dataflow"]] if grid else []
     return [
         "\n  ".join([result.machine, *shape]),
         "–" if result.accuracy is None else f"{result.accuracy:.2%}",
