@@ -69,6 +69,19 @@ def test_layers_of_a_prepared_network_equal_the_interpreter(activation, kernel):
     assert {"conv2d.sum", "linear.sum", "average_pool2d"} <= seen
 
 
+def test_another_format_is_computed_too():
+    machine = VectorMatrix(fraction_bits=7, vector_scratchpad_bytes=4096)
+    network = vector_matrix.prepare(float_images(activation="sigmoid"), machine)
+    x = np.random.default_rng(1).normal(size=(2, 2, 12, 12)).astype(np.float32)
+    for _, found, expected, _ in layers(network, {"x": x}, machine):
+        np.testing.assert_array_equal(found, expected)
+    one = network.run({"x": x[:1]})
+    made = compile_network(network, machine)
+    stored = trace(network, {"x": x[:1]})[_quantised(network, "x")]
+    left = functional.run(made.program, made.memory({"x": stored}), machine=machine)
+    np.testing.assert_array_equal(made.outputs(left.memory)["y"] / 2**7, one["y"])
+
+
 @pytest.mark.parametrize(("activation", "kernel"), [("tanh", 2), ("sigmoid", 3), ("relu", 2)])
 def test_a_prepared_network_is_near_the_float_one(activation, kernel):
     real = float_images(activation=activation, kernel=kernel)

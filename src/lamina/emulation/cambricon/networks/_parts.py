@@ -78,8 +78,8 @@ class Parts:
 
     def choose(self, comparison: str, x: Value, y: Value, then: float = 1.0, otherwise: float = 0.0) -> Value:
         """`then` where `comparison` of x and y holds, else `otherwise`."""
-        holds = self.b.emit(comparison, [x, y])
-        return self.b.emit("where", [holds, self.b.scalar(then * 2**10, x), self.b.scalar(otherwise * 2**10, x)])
+        holds, one = self.b.emit(comparison, [x, y]), 2**self.element.fraction_bits
+        return self.b.emit("where", [holds, self.b.scalar(then * one, x), self.b.scalar(otherwise * one, x)])
 
     def drawn(self, shape: Sequence[int]) -> Value:
         """Uniform numbers; the key is an input, made when the first draw is."""
