@@ -16,7 +16,7 @@ from lamina.hw.families._tpu_timeline import Counters, Work, timeline
 from lamina.hw.families.tpu import Tpu, cost, counters, cycles, network_counters, refusal, tiles
 from lamina.ir.layer import Layer, dense
 from tests.hw.shapes import moving, multiplying
-from tests.networks import lenet5
+from tests.networks import lenet5, recurrent_network
 
 V1 = registry.registered("tpu_v1").parameters
 GDDR5 = registry.registered("tpu_v1_gddr5").parameters
@@ -265,6 +265,41 @@ def test_lenet5_costs_whole():
         (result,) = table.cost(network, [registry.registered(name)]).results
         assert result.coverage == 1
         assert set(result.marks.values()) <= {"modelled", "published", "unverified"}
+
+
+RESIDUAL = ("conv2d", "linear", "batch_norm", "relu", "add", "max_pool2d", "average_pool2d", "reduce_mean")
+RECURRENT = ("linear", "sigmoid", "tanh", "multiply", "add", "subtract", "slice", "concatenate", "transpose", "gather")
+INTEGER = ("quantise", "dequantise", "lookup", "cast")
+
+
+@pytest.mark.parametrize("operator", sorted({*RESIDUAL, *RECURRENT, *INTEGER}))
+def test_pieces_of_residual_and_recurrent_networks_run(operator):
+    layer = Layer(operator=operator, n=2, groups=300, p=3, q=3, has_weights=operator in ("conv2d", "linear"), ops=5400)
+    assert refusal(layer, V1) is None
+    (row,) = cost([layer], V1)
+    assert row.latency_s > 0 or operator in family.ON_THE_FLY
+
+
+def test_recurrent_networks_cost_whole():
+    for seed in range(5):
+        (result,) = table.cost(recurrent_network(seed), [registry.registered("tpu_v1")]).results
+        assert result.coverage == 1
+
+
+def test_nothing_costs_nothing():
+    assert cost([], V1) == []
+    assert network_counters([], V1) == Counters()
+
+
+def test_units_behind_the_array_by_hand():
+    def cycles_of(**fields):
+        return cycles(Layer(has_weights=False, **fields), V1)
+
+    # 300 channels are two rows of 256; 4 x 3 x 3 windows of 2 x 2 taps
+    assert cycles_of(operator="max_pool2d", n=4, groups=300, p=3, q=3, r=2, s=2) == 4 * 9 * 4 * 2
+    assert cycles_of(operator="add", groups=300, p=3, q=3, ops=2700) == 11  # 2700 / 256
+    assert cycles_of(operator="transpose", groups=300, p=3, q=3) == 11
+    assert cycles_of(operator="sigmoid", groups=300, p=3, q=3, ops=2700) == 0
 
 
 def test_what_it_has_no_unit_for_is_refused_by_name():
