@@ -38,7 +38,7 @@ def test_misses_are_these_and_have_reasons():
     counters = {"non_matrix", "raw", "input"}
     assert misses == {
         *(f"{app}_{row}" for app in ("mlp0", "lstm0", "cnn0") for row in counters),
-        "lstm0_stall", "lstm0_shift", "cnn0_active",
+        "mlp0_unused", "lstm0_stall", "lstm0_shift", "cnn0_active",
         *(f"mlp0_batch{batch}_{what}" for batch in (200, 250) for what in ("per_s", "ms")),
         *(f"{app}_buffer_mib" for app in ("mlp0", "mlp1", "lstm0", "lstm1")),
         "clock_4x_cnn", "power_at_10_percent", "speed_up_weighted_with_host",
