@@ -64,9 +64,9 @@ def every(given, machine):
     "layer",
     [
         Layer(k=2, c=2, q=2),
-        Layer(k=4, c=3),
-        Layer(c=2, p=3, r=2),
-        Layer(operator="max_pool2d", groups=2, p=2, s=3, has_weights=False, ops=12),
+        Layer(k=3, c=2),
+        Layer(p=3, r=2),
+        Layer(operator="max_pool2d", groups=2, s=3, has_weights=False, ops=6),
     ],
     ids=["pointwise", "dense", "window", "pooling"],
 )
