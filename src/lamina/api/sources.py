@@ -45,7 +45,7 @@ def networks(source: str | Path, *, shapes: Shapes | None = None, values: Values
     if path.suffix and path.exists():
         raise BadInput(f"{path}: files of kind {path.suffix!r} are not read; those that are: {', '.join(READERS)}")
     _closed(source, shapes or {}, values or {})
-    return [model_network(str(source))]
+    return model_networks(str(source))
 
 
 def network(source: "str | Path | Network", *, shapes: Shapes | None = None, values: Values | None = None) -> Network:
@@ -153,10 +153,20 @@ def build(name: str, settings: Mapping[str, Any] | None = None, *, seed: int = 0
 
 def model_network(name: str, settings: Mapping[str, Any] | None = None) -> Network:
     """Registered model `name`, lowered at its published input."""
-    from lamina.lowering import lower
+    return model_networks(name, settings)[0]
+
+
+def model_networks(name: str, settings: Mapping[str, Any] | None = None) -> list[Network]:
+    """Every entry of registered model `name` that can be written as a network, the model's face first."""
+    from lamina.lowering import lower_all
 
     module = model_module(name)
-    return lower(build(name, settings), input_shape=module.INPUT_SHAPE, name=name)
+    model = build(name, settings).eval()
+    refused = getattr(module, "REFUSED", {})
+    if hasattr(model, "entries"):
+        wanted = {key: value for key, value in model.entries().items() if key not in refused}
+        model.entries = lambda: wanted
+    return lower_all(model, input_shape=module.INPUT_SHAPE, name=name)
 
 
 def describe_model(name: str) -> dict[str, Any]:

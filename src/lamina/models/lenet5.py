@@ -24,6 +24,11 @@ from lamina.models._initial import initialise
 
 ROWS = ("A2", "M24")
 INPUT_SHAPE = (1, 1, 28, 28)
+# parameters, multiply-accumulates: k c r s weights and k biases, the weights used at p q places
+COUNTS = (
+    6 * 25 + 6 + 16 * 6 * 25 + 16 + 400 * 120 + 120 + 120 * 84 + 84 + 840 + 10,  # 61,706
+    6 * 25 * 28 * 28 + 16 * 150 * 10 * 10 + 400 * 120 + 120 * 84 + 840,  # 416,520
+)
 PAPER = "LeCun et al., Proc. IEEE 86(11), 1998, https://doi.org/10.1109/5.726791"
 
 

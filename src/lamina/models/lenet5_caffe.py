@@ -21,6 +21,10 @@ from lamina.models._initial import initialise
 
 ROWS = ("M24", "O6")
 INPUT_SHAPE = (1, 1, 28, 28)
+COUNTS = (
+    20 * 25 + 20 + 50 * 500 + 50 + 800 * 500 + 500 + 5000 + 10,  # 431,080: Deep Compression's "431K"
+    500 * 24 * 24 + 25_000 * 8 * 8 + 800 * 500 + 5000,  # 2,293,000
+)
 PAPER = "Jia et al., 2014, https://arxiv.org/abs/1408.5093"
 
 

@@ -21,6 +21,10 @@ from lamina.models._initial import initialise
 
 ROWS = ("M23", "O6")
 INPUT_SHAPE = (1, 1, 28, 28)
+COUNTS = (
+    784 * 300 + 300 + 300 * 100 + 100 + 1000 + 10,  # 266,610: Deep Compression's "267K"
+    784 * 300 + 300 * 100 + 1000,  # 266,200
+)
 PAPER = "LeCun et al., Proc. IEEE 86(11), 1998, https://doi.org/10.1109/5.726791"
 
 
