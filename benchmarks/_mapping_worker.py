@@ -1,9 +1,10 @@
 """Runs zigzag-dse itself; started by mapping.py with the Python of .venv-zigzag, knows nothing of Lamina.
 
-Reads JSON on stdin: the layers of a workload, and mappings by their names. Without mappings ZigZag searches for latency,
-with its own mapping file; with them its cost model evaluates them as they are: the spatial part through ZigZag's mapping
-file, the temporal part loop by loop and level by level. Writes seconds, total energy and cycles, and each layer's. The
-one change in ZigZag is a stage that hands the given temporal mapping on.
+Reads JSON on stdin: the layers of a workload, and mappings by their names. Without mappings ZigZag searches for
+latency, with its own mapping file; with them its cost model evaluates them as they are: the spatial part through
+ZigZag's mapping file, the temporal part loop by loop and level by level. Writes seconds (of the clock and of the
+processor), total energy and cycles, and each layer's. The one change in ZigZag is a stage that hands the given temporal
+mapping on.
 """
 
 import contextlib
@@ -47,7 +48,7 @@ def run(given):
         workload.write_text(yaml.safe_dump(given["layers"], sort_keys=False))
         entries = yaml.safe_load((inputs / "mapping" / f"{given['machine']}.yaml").read_text())
         mapping.write_text(yaml.safe_dump([*entries, *spatial_entries(fixed)], sort_keys=False))
-        start = time.perf_counter()
+        start, busy = time.perf_counter(), time.process_time()
         stage = MainStage(
             stages,
             accelerator=str(inputs / "hardware" / f"{given['machine']}.yaml"),
@@ -62,7 +63,7 @@ def run(given):
             temporal_mapping_type=TemporalMappingType.UNEVEN,
         )
         found = [cme for cme, _ in stage.run()]
-        seconds = time.perf_counter() - start
+        seconds, busy = time.perf_counter() - start, time.process_time() - busy
     layers = [
         {
             "id": cme.layer.id,
@@ -78,6 +79,7 @@ def run(given):
     ]
     return {
         "seconds": seconds,
+        "busy_s": busy,
         "cycles": sum(layer["cycles"] for layer in layers),
         "energy_pj": sum(layer["energy_pj"] for layer in layers),
         "layers": sorted(layers, key=lambda layer: layer["id"]),

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 FACTORS = 6  # of an order in step 2
 ORDERS = 720  # most of them
-LEAN = 96  # of which more is tried
+LEAN = 48  # of which more is tried
 MIRROR: dict[str, Loop] = {"p": "q", "q": "p", "r": "s", "s": "r"}
 STATIONARY: dict[str, Operand] = {
     "weight_stationary": "weights",
@@ -182,8 +182,9 @@ def search(
 ) -> tuple[Evaluation, Search]:
     """The best mapping found of `problem` on `machine`, and the search.
 
-    `seconds` None: steps 1 and 2 alone, the same answer each time; `breadth` unrollings are looked at. Raises
-    `BadInput` with the level that has no room, bytes needed and bytes there, where not even one unit can work.
+    `seconds` None: step 2 alone (step 1 where it finds nothing), the same answer each time; it looks at no more than
+    `breadth` unrollings. Raises `BadInput` with the level that has no room, bytes needed and bytes there, where not
+    even one unit can work.
     """
     state = Search(
         problem=problem,
@@ -195,14 +196,16 @@ def search(
     )
     given = constraints.spatial
     options = [given] if given is not None else unrollings(problem, machine.array)
-    _at_once(state, options)
-    wide = options[:breadth]
-    for spatial in wide:
+    if seconds is not None:
+        _at_once(state, options)
+    for spatial in _promising(state, options[:breadth]):
         if state.late():
             break
         _orders(state, spatial)
         if report:
             report(state)
+    if state.best is None:
+        _at_once(state, options)
     if seconds is not None and not state.late():
         state.exhausted = exhaust(state, options)
         if not state.exhausted:
@@ -211,6 +214,13 @@ def search(
     unrolling = unroll(problem, machine.array, machine.level, state.best.spatial)
     last = batch_of(problem, unrolling, machine.level, sum_bits(problem, machine), state.best)
     return single(last, machine, state.best), state
+
+
+def _promising(state: Search, options: list[Spatial]) -> list[Spatial]:
+    """Those that take at most twice as many steps as the first; they are sorted by them."""
+    array, levels = state.machine.array, state.machine.level
+    steps = [unroll(state.problem, array, levels, spatial).cycles for spatial in options]
+    return [spatial for spatial, count in zip(options, steps, strict=True) if count <= 2 * steps[0]]
 
 
 def _at_once(state: Search, options: list[Spatial]) -> None:
@@ -298,13 +308,17 @@ def _orders(state: Search, spatial: Spatial) -> None:
     """
     steps = unroll(state.problem, state.machine.array, state.machine.level, spatial).steps
     dims, sizes = _ordered(state, factors(steps, FACTORS), ORDERS)
-    for share, largest in ((1.0, True), (0.5, False), (1.0, False)):
-        batch = state.batch(spatial, dims, sizes)
-        held = holdings(batch, share, largest=largest)
-        if held is not None:
-            fat = state.offer(replace(batch, held=held)).fat
-            if largest and len(dims) > LEAN:
-                lean = np.argsort(fat, kind="stable")[:LEAN]
-                dims, sizes = dims[lean], sizes[lean]
-        if state.late():
-            return
+    batch = state.batch(spatial, dims, sizes)
+    held = holdings(batch, 1.0, largest=True)
+    if held is None:
+        return
+    fat = state.offer(replace(batch, held=held)).fat
+    if state.late():
+        return
+    lean = np.argsort(fat, kind="stable")[:LEAN]
+    batch = state.batch(spatial, dims[lean], sizes[lean])
+    ways = [
+        held for way in ((0.5, False), (1.0, False)) if (held := holdings(batch, way[0], largest=way[1])) is not None
+    ]
+    dims, sizes = (np.concatenate([table] * len(ways)) for table in (batch.dims, batch.sizes))
+    state.offer(state.batch(spatial, dims, sizes, {o: np.concatenate([held[o] for held in ways]) for o in OPERANDS}))
