@@ -11,6 +11,7 @@ from pathlib import Path
 from lamina.core import files
 from lamina.hw import registry
 from lamina.recipes._reproduction import Reproduction, figures, geometric_mean, spread
+from lamina.recipes._verdicts import verdicts
 
 TARGET = Path(__file__).resolve().parent.parent / "docs" / "reproduced.md"
 HEAD = """# Published and reproduced
@@ -29,7 +30,19 @@ def text() -> str:
     for machine, group in groupby(everything, key=lambda f: f.machine):
         rows = list(group)
         parts.append(f"## {machine} ({', '.join(sorted({f.row for f in rows}))})\n\n{_table(rows)}")
-    return "\n".join(parts)
+    return "\n".join([*parts, _claims()])
+
+
+def _claims() -> str:
+    lines = [
+        "## The survey's claims on machines\n",
+        "| claim | the survey says | asked | here | verdict | why |",
+        "|---|---|---|---|---|---|",
+    ]
+    for c in verdicts():
+        here = f"{min(c.figures.values()):.2g} to {max(c.figures.values()):.3g}"
+        lines.append(f"| {c.claim} | {c.says} | {c.low:g} to {c.high:g} | {here} | {c.holds} | {c.why} |")
+    return "\n".join(lines) + "\n"
 
 
 def _families(everything: list[Reproduction]) -> str:

@@ -20,6 +20,7 @@ _VERBS = {
     "report": "lamina.api.runs:report",
     "lower": "lamina.api.networks:lower",
     "cost": "lamina.api.networks:cost",
+    "map": "lamina.api.mapping:map",
     "sweep": "lamina.api.sweeping:sweep",
     "emulate": "lamina.api.networks:emulate",
     "diff": "lamina.api.networks:diff",

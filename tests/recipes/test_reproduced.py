@@ -45,6 +45,14 @@ def test_the_verb_tells_rows_and_machines():
         lamina.reproduce("zhang_fpga")
 
 
+def test_claims_on_machines_have_verdicts():
+    found = lamina.reproduce("C28", "C30")
+    assert {c.claim for c in found.claims} == {"C28", "C30"}
+    assert "servers" in str(found)
+    assert all(f["verdict"] in ("holds", "holds in part", "does not hold") for f in found.to_json())
+    assert found.holds  # a claim that fails is a finding, not a failure
+
+
 def test_a_miss_without_a_reason_does_not_hold():
     from lamina.api.reproducing import Reproduced
 

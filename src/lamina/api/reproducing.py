@@ -1,4 +1,4 @@
-"""Published beside reproduced: the figures of machines, computed now, and those that result files hold."""
+"""Published beside reproduced: figures of machines and claims on them, computed now, and what result files hold."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -6,6 +6,7 @@ from typing import Any
 from lamina.core.errors import unknown
 from lamina.recipes import _results
 from lamina.recipes._reproduction import Reproduction, figures, geometric_mean
+from lamina.recipes._verdicts import Verdict, verdicts
 
 MISSES = "off by more than 15 % for no stated reason"
 
@@ -13,8 +14,13 @@ MISSES = "off by more than 15 % for no stated reason"
 class Reproduced:
     """What was reproduced; `holds` where each figure of a machine is within 15 % or says why."""
 
-    def __init__(self, machines: Sequence[Reproduction], measured: Sequence[_results.Figure]) -> None:
-        self.machines, self.measured = machines, measured
+    def __init__(
+        self,
+        machines: Sequence[Reproduction],
+        measured: Sequence[_results.Figure],
+        claims: Sequence[Verdict] = (),
+    ) -> None:
+        self.machines, self.measured, self.claims = machines, measured, claims
 
     @property
     def holds(self) -> bool:
@@ -35,6 +41,13 @@ class Reproduced:
                 "source": f.source, "reason": "",
             }
             for f in self.measured
+        ] + [
+            {
+                "row": c.claim, "machine": None, "name": None, "title": c.says, "unit": "x", "published": None,
+                "ours": None, "ratio": None, "holds": c.holds == "holds", "mark": "modelled", "source": "the survey",
+                "reason": c.why, "low": c.low, "high": c.high, "verdict": c.holds, "figures": dict(c.figures),
+            }
+            for c in self.claims
         ]  # fmt: skip
 
     def __str__(self) -> str:
@@ -52,14 +65,28 @@ class Reproduced:
                 or MISSES,
             }
             for f in self.to_json()
+            if "verdict" not in f
         ]
-        text = str(Listing(rows, ("row", "machine", "what", "published", "ours", "ratio", "verdict")))
+        text = str(Listing(rows, ("row", "machine", "what", "published", "ours", "ratio", "verdict"))) if rows else ""
         if self.machines:
             within = sum(f.within for f in self.machines)
             mean = geometric_mean([f.ratio for f in self.machines])
             text += (
                 f"\n{within} of {len(self.machines)} machine figures within 15 %, geometric mean of ratios {mean:.3f}"
             )
+        if self.claims:
+            told = [
+                {
+                    "claim": c.claim,
+                    "the survey says": c.says,
+                    "asked": f"{c.low:g} to {c.high:g}",
+                    "here": f"{min(c.figures.values()):.2g} to {max(c.figures.values()):.3g}",
+                    "verdict": c.holds,
+                    "why": c.why,
+                }
+                for c in self.claims
+            ]
+            text += f"\n{Listing(told, tuple(told[0]))}"
         return text
 
 
@@ -69,14 +96,16 @@ def _number(value: float | None, unit: str) -> str | None:
 
 def reproduce(*rows: str) -> Reproduced:
     """Published beside reproduced: all of it, or some rows of the survey ("H9") or machines ("shidiannao")."""
-    everything = figures()
+    everything, claims = figures(), verdicts()
     stored = [f for result in _results.read_all() for f in result.figures]
     if not rows:
-        return Reproduced(everything, stored)
-    known = {x for f in everything for x in (f.row, f.machine)} | {f.row for f in stored}
+        return Reproduced(everything, stored, claims)
+    known = {x for f in everything for x in (f.row, f.machine)} | {f.row for f in stored} | {c.claim for c in claims}
     for row in rows:
         if row not in known:
             raise unknown("row or machine with published figures", row, sorted(known))
     return Reproduced(
-        [f for f in everything if f.row in rows or f.machine in rows], [f for f in stored if f.row in rows]
+        [f for f in everything if f.row in rows or f.machine in rows],
+        [f for f in stored if f.row in rows],
+        [c for c in claims if c.claim in rows],
     )

@@ -1,4 +1,4 @@
-"""lower, cost, sweep, emulate, export, diff: words about one network."""
+"""lower, cost, map, sweep, emulate, export, diff: words about one network."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -69,6 +69,46 @@ def sweep(
     return lamina.sweep(source, on, vary, objectives=wanted, shapes=shapes(shape), values=values(value), **told)
 
 
+def map_(
+    source: Source,
+    on: Annotated[str, typer.Option("--on", help="A machine of family hierarchy, or its file.", metavar="MACHINE")],
+    seconds: Annotated[
+        float | None, typer.Option("--seconds", help="How long to search; without it a fixed number of mappings.")
+    ] = None,
+    objective: Annotated[str, typer.Option("--objective", help="latency, energy, edp or traffic.")] = "latency",
+    dataflow: Annotated[str | None, typer.Option("--dataflow", help="weight_stationary, ...; any.")] = None,
+    spatial: Annotated[
+        list[str] | None,
+        typer.Option("--spatial", help="rows=k:32: what lies along a dimension.", metavar="DIM=LOOP:N"),
+    ] = None,
+    order: Annotated[str | None, typer.Option("--order", help="Loops from the innermost: q,p,k.")] = None,
+    mapping: Annotated[
+        Path | None, typer.Option("--mapping", help="One that --out wrote.", metavar="FILE.json")
+    ] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="Keep it there.", metavar="FILE.json")] = None,
+    batch: Annotated[int | None, typer.Option("--batch", help="Examples at once; the source's own.", min=1)] = None,
+    bits: Annotated[int | None, typer.Option("--bits", help="Word length where the network has none; 8.")] = None,
+    seed: Annotated[int, typer.Option("--seed", help="Of the search.", min=0)] = 0,
+    shape: Shape = None,
+    value: Value = None,
+) -> Any:
+    """The best mapping found of a network's loops onto an array and its memories, beside the lower bounds."""
+    fixed = dict(part.partition("=")[::2] for part in spatial or ())
+    told: dict[str, Any] = {"mapping": mapping, "out": out, "batch": batch, "bits": bits, "seed": seed}
+    return lamina.map(
+        source,
+        on,
+        seconds=seconds,
+        objective=objective,
+        dataflow=dataflow,
+        spatial=fixed or None,
+        order=[loop.strip() for loop in order.split(",")] if order else None,
+        shapes=shapes(shape),
+        values=values(value),
+        **told,
+    )
+
+
 def emulate(
     source: Source,
     on: Annotated[str, ON] = "systolic",
@@ -107,5 +147,5 @@ def diff(
 
 
 def register(app: typer.Typer) -> None:
-    for function in (lower, cost, sweep, emulate, export, diff):
-        app.command(name=function.__name__)(verb(function))
+    for function in (lower, cost, map_, sweep, emulate, export, diff):
+        app.command(name=function.__name__.rstrip("_"))(verb(function))
