@@ -45,6 +45,8 @@ def _step(state: State, program: Program) -> None:
     reads = [functional.extent(region, values, state, word) for region in instruction.reads]
     sources = [state.space(e.space)[e.start : e.stop].astype(np.int64) for e in reads]
     if word.name == "MLOAD":
+        if any((source != source[:, :1]).any() for source in sources):
+            raise Unsupported("examples do not run side by side through MLOAD of a matrix that differs between them")
         sources = [source[:, 0] for source in sources]
     result = functional.compute(word, values, sources, state)
     if instruction.writes is not None:
