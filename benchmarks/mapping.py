@@ -5,8 +5,8 @@
 
 ZigZag searches for latency with its defaults (six factors a layer, three spatial mappings), in its own process, which
 it runs in for one to four minutes; Lamina answers the same question in this process, the median of rounds before,
-between and after. Two questions are asked, because ZigZag's example fixes the loop order of the first layer by name (pixels innermost, sums in
-the SRAM, which costs 1.2 M cycles of stalls):
+between and after. Two questions are asked, because ZigZag's example fixes the loop order of the first layer by name
+(pixels innermost, sums in the SRAM, which costs 1.2 M cycles of stalls):
 
     as printed   the first layer's mapping is fixed for both: this is the 2,615,172,831 pJ that ZigZag's tests expect
     free         every layer is searched by both

@@ -111,6 +111,12 @@ def test_what_has_no_room_is_named_with_bytes():
     assert "level registers" in hierarchy.refusal(wide, SMALL)
 
 
+def test_constraints_that_exclude_each_other_are_named():
+    both = Constraints(dataflow="weight_stationary", order=("k", "p"))
+    with pytest.raises(BadInput, match="the order k, p brings the operand of weight_stationary to the units more than"):
+        search(problem(Layer(k=8, c=4, p=5)), SMALL, constraints=both)
+
+
 def test_a_mapping_without_room_is_named_with_bytes():
     given = problem(Layer(k=8, c=4))
     mapping = Mapping(

@@ -28,6 +28,8 @@ from lamina.hw.mapping.search import search
 from lamina.hw.mapping.structure import Dimension, Level
 from lamina.ir.layer import Layer
 
+ROWS = ("H20",)
+
 Dataflow = Literal["any", "weight_stationary", "output_stationary", "input_stationary"]
 USES = {
     "cycles": ("array", "level", "dataflow"),

@@ -11,7 +11,8 @@ is read back is checked against the layers and the machine and evaluated again: 
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from math import ceil
 from pathlib import Path
 from typing import Any
 
@@ -146,8 +147,8 @@ def map_network(
 ) -> NetworkMapping:
     """Mappings of `layers` on `machine`, of family hierarchy.
 
-    `seconds` in all; None: a fixed number of candidates, the same answer each time. `constraints` for all layers or by
-    name. `report` is told a line for each layer. Raises `BadInput` for a layer that nothing fits, a machine of another
+    `seconds` in all; None: a fixed number of candidates, the same answer each time. `constraints` for all layers (units are cut
+    to the steps that a layer has) or by name. `report` is told a line for each layer. Raises `BadInput` for a layer that nothing fits, a machine of another
     family, constraints of a layer that is not there.
     """
     check_machine(machine)
@@ -190,7 +191,19 @@ def map_network(
 
 
 def _constraint(constraints: Constraints | Mapping[str, Constraints], layer: Layer) -> Constraints:
-    return constraints if isinstance(constraints, Constraints) else constraints.get(layer.name, FREE)
+    """Of one layer; an unrolling that is meant for all layers takes what the layer has of its loops."""
+    if not isinstance(constraints, Constraints):
+        return constraints.get(layer.name, FREE)
+    if constraints.spatial is None:
+        return constraints
+    left: dict[str, int] = dict(zip(LOOPS, problem(layer).bounds, strict=True))
+    spatial = []
+    for dimension, loop, count in constraints.spatial:
+        steps = left.get(loop, count)
+        if min(steps, count) > 1:
+            spatial.append((dimension, loop, min(steps, count)))
+            left[loop] = ceil(steps / count)
+    return replace(constraints, spatial=tuple(spatial))
 
 
 def _mapped(layer: Layer, found: Evaluation, tried: int, exhausted: bool) -> MappedLayer:

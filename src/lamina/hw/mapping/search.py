@@ -113,7 +113,11 @@ class Search:
                 f"level {batch.levels[worst].name}: at least {rooms[:, worst].min() / 8:g} bytes are needed, "
                 f"{batch.levels[worst].capacity_bytes:g} are there"
             )
+        room = keep.any()
         keep &= self._flows(batch) & self._in_order(batch)
+        if room and not keep.any():
+            order = "any order" if self.constraints.order is None else f"the order {', '.join(self.constraints.order)}"
+            self.reason = f"{order} brings the operand of {self.dataflow} to the units more than once"
         chosen = np.flatnonzero(keep)
         self.tried += len(batch.dims)
         if chosen.size == 0:
@@ -237,7 +241,7 @@ def _at_once(state: Search, options: list[Spatial]) -> None:
             if state.best is not None:
                 return
     flow = "" if state.dataflow == "any" else f" with dataflow {state.dataflow}"
-    raise BadInput(f"no mapping of the layer{flow} fits the machine: {state.reason}")
+    raise BadInput(f"no mapping of the layer{flow} is possible: {state.reason}")
 
 
 def _nothing(batch: Batch) -> dict[Operand, Array]:
