@@ -13,8 +13,8 @@ from pathlib import Path
 from lamina.core import files
 from lamina.hw import registry
 from lamina.hw.offload import ACCELERATOR, HOST, Link, Step, best_cut
-from lamina.recipes._results import Figure, Result, configuration_hash, current_commit, write
 from lamina.recipes._reproduction import Reproduction, figures, geometric_mean, spread
+from lamina.recipes._results import Figure, Result, configuration_hash, current_commit, write
 from lamina.recipes._verdicts import verdicts
 
 GRAPHS = 2000  # of the cut between host and accelerator
