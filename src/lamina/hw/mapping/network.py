@@ -147,9 +147,9 @@ def map_network(
 ) -> NetworkMapping:
     """Mappings of `layers` on `machine`, of family hierarchy.
 
-    `seconds` in all; None: a fixed number of candidates, the same answer each time. `constraints` for all layers (units are cut
-    to the steps that a layer has) or by name. `report` is told a line for each layer. Raises `BadInput` for a layer that nothing fits, a machine of another
-    family, constraints of a layer that is not there.
+    `seconds` in all; None: a fixed number of candidates, the same answer each time. `constraints` hold for all layers
+    (units are cut to the steps that a layer has) or by name. `report` is told a line for each layer. Raises `BadInput`
+    for a layer that nothing fits, a machine of another family, constraints of a layer that is not there.
     """
     check_machine(machine)
     nests = [layer for layer in layers if is_nest(layer)]
