@@ -8,7 +8,8 @@ from it. A stream is `periods` times `mean` elements of `bits`, each period `cyc
 
     words = ceil(amount bits / word) word / width        energy = periods instances words (read_j or write_j)
 
-Errors    halos are fetched again with each tile; compression and idle energy are left out
+Errors    halos are fetched again with each tile; what several units need at once is read once, also where their windows
+          overlap (ZigZag multiplies the tiles there); compression and idle energy are left out
 """
 
 from dataclasses import dataclass
