@@ -19,7 +19,7 @@ def network():
 
 
 def test_a_trace_has_a_line_for_each_instruction_in_order(tmp_path):
-    machine, inputs = registry.find("cambricon"), {"x": np.random.default_rng(1).uniform(-1, 1, (2, 12))}
+    machine, inputs = registry.find("cambricon_like"), {"x": np.random.default_rng(1).uniform(-1, 1, (2, 12))}
     run = trace_first(network(), machine, inputs, tmp_path / "trace.txt")
     head, *lines, last = (tmp_path / "trace.txt").read_text().splitlines()
     assert head.split()[:3] == ["index", "instruction", "fetch"]

@@ -15,7 +15,7 @@ from lamina.hw.families.vector_matrix import VectorMatrix, cost, cycles, refusal
 from lamina.ir.layer import Layer, dense
 from tests.hw.shapes import moving, multiplying
 
-CAMBRICON = registry.find("cambricon").parameters
+CAMBRICON = registry.find("cambricon_like").parameters
 QUEUES = (CAMBRICON.issue_queue, CAMBRICON.reorder_buffer, CAMBRICON.memory_queue)
 
 machines = st.builds(

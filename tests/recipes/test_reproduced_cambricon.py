@@ -33,7 +33,7 @@ def test_instructions_are_counted(figures, name, ours):
 
 def test_instructions_cost_a_perceptron_nothing_and_a_convolution_twice_its_time(figures):
     assert figures["latency_overhead"].ours == pytest.approx(1.31, abs=0.02)
-    machine = registry.find("cambricon").parameters
+    machine = registry.find("cambricon_like").parameters
     for name, least, most in (("mlp", 1.0, 1.02), ("rbm", 1.0, 1.02), ("lenet5", 2, 3)):
         told = [x for x in cambricon.ten()[name] if cambricon.programs.program(x, machine) is not None]
         assert len(told) >= 2
@@ -43,7 +43,7 @@ def test_instructions_cost_a_perceptron_nothing_and_a_convolution_twice_its_time
 
 def test_the_printed_fragments_run():
     """Compiled as they are counted: both simulators leave the same memory."""
-    machine = registry.find("cambricon").parameters
+    machine = registry.find("cambricon_like").parameters
     for network in (cambricon.perceptron(), cambricon.pooling(), cambricon.boltzmann()):
         made = cambricon.compile_network(network, machine)
         assert (

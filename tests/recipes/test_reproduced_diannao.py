@@ -34,7 +34,7 @@ def test_what_else_is_exact():
 
 def test_the_two_ends_of_the_core():
     """By hand from the rows: work and memory overlapped, or one after the other with 250 cycles for each line."""
-    core, machine = registry.find("simd_core"), registry.find("diannao")
+    core, machine = registry.find("simd_core_like"), registry.find("diannao")
     theirs = core.family.cost(diannao_layers(), core.parameters)
     ours = np.array([row.latency_s for row in machine.family.cost(diannao_layers(), machine.parameters)])
     work = np.array([2 * layer.macs or layer.ops for layer in diannao_layers()]) / 8 / 2e9

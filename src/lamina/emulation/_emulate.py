@@ -163,7 +163,7 @@ def trace_first(network: Network, machine: Machine, inputs: Mapping[str, Array],
     """Write what each instruction of the first example did, and when, to `path`; `Unsupported` without instructions."""
     emulator = emulator_of(machine)
     if not hasattr(emulator, "trace"):
-        raise Unsupported(f"machine {machine.name} has no program to trace: --trace is for cambricon")
+        raise Unsupported(f"machine {machine.name} has no program to trace: --trace is for cambricon_like")
     return emulator.trace(network, inputs, path, machine.parameters)
 
 

@@ -19,7 +19,7 @@ from lamina.ir.network import Network, Operation, constant
 from lamina.ir.types import Fixed, Type
 from tests.emulation.closed_form import forbidden
 
-CAMBRICON = registry.find("cambricon").parameters
+CAMBRICON = registry.find("cambricon_like").parameters
 Q = Fixed(integer_bits=6, fraction_bits=10)
 EXACT = {"rounding": "power_of_two", "products": "exact", "accumulator": 64}
 AVERAGES = [(1, 1), (2, 2), (2, 4), (1, 2), (4, 1)]  # 1 / (R S) is a number of the machine

@@ -27,7 +27,7 @@ from lamina.ir.layer import Layer
 from lamina.ir.network import Network
 from lamina.recipes._reproduction import Reproduction, geometric_mean
 
-MACHINE = "cambricon"
+MACHINE = "cambricon_like"
 GPU = "k40m"
 DADIANNAO = ("mlp", "lenet5", "rbm")  # which of the ten it runs: three, says the paper; which, recalled
 SOURCE = "Liu et al., ISCA 2016"

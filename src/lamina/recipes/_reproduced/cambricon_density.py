@@ -21,7 +21,7 @@ from lamina.emulation.cambricon.program import Program
 from lamina.hw import registry
 from lamina.recipes._reproduction import Reproduction, geometric_mean
 
-MACHINE = "cambricon"
+MACHINE = "cambricon_like"
 DATA = Path(__file__).with_suffix(".json")
 PUBLISHED = {"mips32": ("MIPS", 13.38), "x86_64": ("x86", 9.86)}
 SOURCE = (

@@ -71,7 +71,7 @@ def figures() -> list[Reproduction]:
 
 
 def _against_the_core(rows: dict[str, Cost]) -> list[Reproduction]:
-    core = registry.find("simd_core")
+    core = registry.find("simd_core_like")
     p, theirs = core.parameters, core.family.cost(diannao_layers(), core.parameters)
     dram_j = [(row.dram_bytes or 0) * memory.dram_byte_j() for row in theirs]
     overlapped_s = [row.latency_s or 0.0 for row in theirs]
