@@ -24,7 +24,7 @@ from math import ceil
 
 from lamina.core.errors import BadInput
 from lamina.hw.components import memory
-from lamina.hw.cost import Cost
+from lamina.hw.cost import Cost, each
 from lamina.hw.kinds import MOVES, ON_THE_FLY, POOLING, SIMPLE
 from lamina.ir.layer import Layer
 
@@ -178,15 +178,16 @@ def rows(layer: Layer) -> tuple[int, int, int]:
 
 def cost(layers: Sequence[Layer], machine: MachineLearningUnit) -> list[Cost]:
     """One `Cost` per layer; a minimum or maximum right behind a product of as many numbers is the k-sorter's."""
-    followed = [*layers[1:], None]
-    found, sorting = [], False
-    for layer, after in zip(layers, followed, strict=True):
-        sorted_next = bool(
-            layer.macs and after is not None and after.operator in SORTED and after.inputs == layer.outputs
-        )
-        found.append(_layer(layer, machine, behind=after if sorted_next else None, sorting=sorting))
-        sorting = sorted_next
-    return found
+    behind = [
+        after
+        if layer.macs and after is not None and after.operator in SORTED and after.inputs == layer.outputs
+        else None
+        for layer, after in zip(layers, [*layers[1:], None], strict=True)
+    ]
+    sorting = [False, *(after is not None for after in behind[:-1])]
+    return each(
+        layers, lambda layer, after, inside: _layer(layer, machine, behind=after, sorting=inside), behind, sorting
+    )
 
 
 def _layer(layer: Layer, machine: MachineLearningUnit, *, behind: Layer | None, sorting: bool) -> Cost:
