@@ -178,6 +178,8 @@ def rows(layer: Layer) -> tuple[int, int, int]:
 
 def cost(layers: Sequence[Layer], machine: MachineLearningUnit) -> list[Cost]:
     """One `Cost` per layer; a minimum or maximum right behind a product of as many numbers is the k-sorter's."""
+    if not layers:
+        return []
     behind = [
         after
         if layer.macs and after is not None and after.operator in SORTED and after.inputs == layer.outputs
