@@ -101,13 +101,19 @@ class Result:
         }
 
 
-def each(layers: Sequence[Layer], function: Callable[[Layer], Cost]) -> list[Cost]:
-    """`function` of every layer, asked once where the same object comes again: networks repeat their layers."""
-    found: dict[int, Cost] = {}
-    for layer in layers:
-        if id(layer) not in found:
-            found[id(layer)] = function(layer)
-    return [found[id(layer)] for layer in layers]
+def each(layers: Sequence[Layer], function: Callable[..., Cost], *more: Sequence[Any]) -> list[Cost]:
+    """`function` of every layer, and of what `more` has beside it, asked once where the same comes again.
+
+    Networks repeat their layers, and `hw.table` makes equal ones the same object.
+    """
+    found: dict[tuple[Any, ...], Cost] = {}
+    result = []
+    for layer, *beside in zip(layers, *more, strict=True):
+        key = (id(layer), *beside)
+        if key not in found:
+            found[key] = function(layer, *beside)
+        result.append(found[key])
+    return result
 
 
 def times(cost: Cost, count: int) -> Cost:

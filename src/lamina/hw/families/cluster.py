@@ -20,7 +20,7 @@ from math import ceil
 from typing import Literal, get_args
 
 from lamina.core.errors import BadInput
-from lamina.hw.cost import Cost
+from lamina.hw.cost import Cost, each
 from lamina.hw.families.processor import traffic_bytes
 from lamina.ir.layer import Layer
 
@@ -97,8 +97,9 @@ def scatter_s(size_bytes: float, machine: Cluster) -> float:
 
 def cost(layers: Sequence[Layer], machine: Cluster) -> list[Cost]:
     """One `Cost` per layer; what crosses the links belongs to the layer that it is an input or a result of."""
-    last = len(layers) - 1
-    return [_layer(layer, machine, first=i == 0, last=i == last) for i, layer in enumerate(layers)]
+    count = len(layers)
+    firsts, lasts = [i == 0 for i in range(count)], [i == count - 1 for i in range(count)]
+    return each(layers, lambda layer, first, last: _layer(layer, machine, first=first, last=last), firsts, lasts)
 
 
 def _layer(layer: Layer, machine: Cluster, *, first: bool, last: bool) -> Cost:

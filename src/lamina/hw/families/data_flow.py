@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from math import ceil
 
 from lamina.core.errors import BadInput
-from lamina.hw.cost import Cost
+from lamina.hw.cost import Cost, each
 from lamina.hw.families.processor import traffic_bytes
 from lamina.hw.kinds import MOVES, ON_THE_FLY, POOLING, SIMPLE
 from lamina.ir.layer import Layer
@@ -111,7 +111,7 @@ def cycles(layer: Layer, machine: DataFlow) -> int:
 
 def cost(layers: Sequence[Layer], machine: DataFlow) -> list[Cost]:
     """One `Cost` per layer; layers follow one another."""
-    return [_layer(layer, machine) for layer in layers]
+    return each(layers, lambda layer: _layer(layer, machine))
 
 
 def _layer(layer: Layer, machine: DataFlow) -> Cost:

@@ -19,7 +19,7 @@ from math import ceil, prod
 from typing import Literal, get_args
 
 from lamina.core.errors import BadInput
-from lamina.hw.cost import Cost
+from lamina.hw.cost import Cost, each
 from lamina.hw.kinds import ON_THE_FLY
 from lamina.hw.mapping import structure
 from lamina.hw.mapping.evaluate import Evaluation
@@ -85,7 +85,7 @@ def mapped(given: Problem, machine: Hierarchy) -> Evaluation:
 
 def cost(layers: Sequence[Layer], machine: Hierarchy) -> list[Cost]:
     """One `Cost` per layer; layers follow one another."""
-    return [_nest(layer, machine) if is_nest(layer) else _mover(layer, machine) for layer in layers]
+    return each(layers, lambda layer: _nest(layer, machine) if is_nest(layer) else _mover(layer, machine))
 
 
 def _nest(layer: Layer, machine: Hierarchy) -> Cost:

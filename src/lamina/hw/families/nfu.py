@@ -20,7 +20,7 @@ from math import ceil
 
 from lamina.core.errors import BadInput
 from lamina.hw.components import memory
-from lamina.hw.cost import Cost
+from lamina.hw.cost import Cost, each
 from lamina.hw.kinds import MOVES, ON_THE_FLY, POOLING, SIMPLE
 from lamina.ir.layer import Layer
 
@@ -100,7 +100,7 @@ def cycles(layer: Layer, machine: Nfu) -> int:
 
 def cost(layers: Sequence[Layer], machine: Nfu) -> list[Cost]:
     """One `Cost` per layer; layers follow one another. Operands are `machine.bits` wide whatever the layer says."""
-    return [_layer(layer, machine) for layer in layers]
+    return each(layers, lambda layer: _layer(layer, machine))
 
 
 def _layer(layer: Layer, machine: Nfu) -> Cost:

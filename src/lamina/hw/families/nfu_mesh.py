@@ -24,7 +24,7 @@ from math import ceil, isqrt, prod
 
 from lamina.core.errors import BadInput
 from lamina.hw.components import memory
-from lamina.hw.cost import Cost
+from lamina.hw.cost import Cost, each
 from lamina.hw.families._nfu_mesh_split import Split, Work, best, evenly, work
 from lamina.hw.kinds import MOVES, ON_THE_FLY, POOLING, SIMPLE
 from lamina.ir.layer import Layer
@@ -136,7 +136,7 @@ def fits(layers: Sequence[Layer], machine: NfuMesh) -> bool:
 def cost(layers: Sequence[Layer], machine: NfuMesh) -> list[Cost]:
     """One `Cost` per layer; layers are one network: their synapses share the eDRAM."""
     outside, copies = _plan(layers, machine)
-    return [_layer(layer, machine, o, c) for layer, o, c in zip(layers, outside, copies, strict=True)]
+    return each(layers, lambda layer, o, c: _layer(layer, machine, o, c), outside, copies)
 
 
 def area_m2(machine: NfuMesh) -> float:

@@ -24,7 +24,7 @@ from math import ceil
 
 from lamina.core.errors import BadInput
 from lamina.hw.components import memory
-from lamina.hw.cost import Cost
+from lamina.hw.cost import Cost, each
 from lamina.hw.kinds import MOVES, ON_THE_FLY, POOLING, SIMPLE
 from lamina.ir.layer import Layer
 
@@ -169,7 +169,7 @@ def _read_along(outputs: int, size: int, kernel: int, stride: int, dilation: int
 
 def cost(layers: Sequence[Layer], machine: OutputMesh) -> list[Cost]:
     """One `Cost` per layer of a chain of layers. Operands are `machine.bits` wide whatever the layer says."""
-    return [_layer(layer, dram, machine) for layer, dram in zip(layers, dram_bytes(layers, machine), strict=True)]
+    return each(layers, lambda layer, dram: _layer(layer, dram, machine), dram_bytes(layers, machine))
 
 
 def dram_bytes(layers: Sequence[Layer], machine: OutputMesh) -> list[int]:

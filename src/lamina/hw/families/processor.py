@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from math import ceil, sqrt
 
 from lamina.core.errors import BadInput
-from lamina.hw.cost import Cost
+from lamina.hw.cost import Cost, each
 from lamina.ir.layer import Layer
 
 OPERATIONS = ("ops_per_cycle_8", "ops_per_cycle_16", "ops_per_cycle_32")
@@ -102,7 +102,7 @@ def traffic_bytes(layer: Layer, cache_bytes: float) -> int:
 
 def cost(layers: Sequence[Layer], machine: Processor) -> list[Cost]:
     """One `Cost` per layer; layers follow one another."""
-    return [_layer(layer, machine) for layer in layers]
+    return each(layers, lambda layer: _layer(layer, machine))
 
 
 def _layer(layer: Layer, machine: Processor) -> Cost:

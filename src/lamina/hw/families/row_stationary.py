@@ -21,7 +21,7 @@ from dataclasses import dataclass, fields
 from math import ceil
 
 from lamina.core.errors import BadInput, Unsupported
-from lamina.hw.cost import Cost
+from lamina.hw.cost import Cost, each
 from lamina.hw.families._row_stationary_mapping import Counts, Mapping, best
 from lamina.hw.kinds import MOVES, ON_THE_FLY, POOLING, SIMPLE
 from lamina.ir.layer import Layer
@@ -144,7 +144,7 @@ def cycles(layer: Layer, machine: RowStationary) -> int:
 
 def cost(layers: Sequence[Layer], machine: RowStationary) -> list[Cost]:
     """One `Cost` per layer; layers follow one another. Words are `machine.bits` wide whatever the layer says."""
-    return [_multiplying(layer, machine) if layer.macs else _other(layer, machine) for layer in layers]
+    return each(layers, lambda layer: _multiplying(layer, machine) if layer.macs else _other(layer, machine))
 
 
 def _multiplying(layer: Layer, machine: RowStationary) -> Cost:

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from math import ceil
 
 from lamina.core.errors import BadInput
-from lamina.hw.cost import Cost
+from lamina.hw.cost import Cost, each
 from lamina.hw.families.processor import traffic_bytes
 from lamina.ir.layer import Layer
 
@@ -108,7 +108,7 @@ def cycles(layer: Layer, machine: VectorDsp) -> int:
 
 def cost(layers: Sequence[Layer], machine: VectorDsp) -> list[Cost]:
     """One `Cost` per layer; layers follow one another."""
-    return [_layer(layer, machine) for layer in layers]
+    return each(layers, lambda layer: _layer(layer, machine))
 
 
 def _word(layer: Layer, machine: VectorDsp) -> tuple[int, int, int]:

@@ -22,7 +22,7 @@ from dataclasses import dataclass, fields
 
 from lamina.core.errors import BadInput
 from lamina.hw.components import memory
-from lamina.hw.cost import Cost
+from lamina.hw.cost import Cost, each
 from lamina.hw.families import _vector_matrix_estimate as estimate
 from lamina.hw.families import _vector_matrix_program as programs
 from lamina.hw.families import _vector_matrix_time as time
@@ -124,7 +124,7 @@ def cycles(layer: Layer, machine: VectorMatrix) -> int:
 
 def cost(layers: Sequence[Layer], machine: VectorMatrix) -> list[Cost]:
     """One `Cost` per layer; layers follow one another through DRAM. Operands are 16 bits whatever the layer says."""
-    return [_layer(layer, machine) for layer in layers]
+    return each(layers, lambda layer: _layer(layer, machine))
 
 
 def _layer(layer: Layer, machine: VectorMatrix) -> Cost:

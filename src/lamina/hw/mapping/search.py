@@ -71,7 +71,7 @@ class Search:
     generator: np.random.Generator
     deadline: float | None  # of time.monotonic
     best: Mapping | None = None
-    score: float = float("inf")
+    score: tuple[float, float] = (float("inf"), float("inf"))
     tried: int = 0
     exhausted: bool = False
     reason: str = "nothing was tried"
@@ -131,10 +131,11 @@ class Search:
         found = figures(kept, self.machine, self.least)
         moved = found.level_bits[-1] * (1 + 1e-6 * np.log(np.sum(found.level_bits, axis=0)))
         offered.fat[chosen] = found.energy_j if self.objective in ("energy", "edp") else moved
-        offered.scores[chosen] = scores = found.score(self.objective)
-        first = int(np.argmin(scores))
-        if scores[first] < self.score * (1 - 1e-12):
-            self.score, self.best = float(scores[first]), mapping_at(kept, first)
+        first, second = found.minimised(self.objective)
+        offered.scores[chosen] = first * (1 + 1e-9 * np.log(np.maximum(second, 1e-300)))
+        row = int(np.lexsort((second, first))[0])  # exactly: a tie that is lost to rounding breaks the laws
+        if (score := (float(first[row]), float(second[row]))) < self.score:
+            self.score, self.best = score, mapping_at(kept, row)
         return offered
 
     def _flows(self, batch: Batch) -> Array:
