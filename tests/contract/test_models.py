@@ -215,7 +215,8 @@ def test_it_quantises_and_its_c_and_onnx_compute_the_same(name, tmp_path):
             assert np.allclose(array, wanted, atol=1e-4 * max(1.0, abs(wanted).max())), key
         integer, _ = quantise(network, [given])
         integer.run(given)
-        Library([network, integer], tmp_path / key).check(times=1)
+        indices = {name: array for name, array in given.items() if array.dtype.kind == "i"}
+        Library([network, integer], tmp_path / key).check(times=1, fixed=indices)
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if not hasattr(module(name), "example")])

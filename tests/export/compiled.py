@@ -8,6 +8,7 @@ import ctypes
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 
@@ -37,12 +38,15 @@ class Library:
     def run(self, index: int, inputs: Mapping[str, Array]) -> dict[str, Array]:
         return call(self.functions, self.networks[index], self.reports[index], inputs)
 
-    def check(self, *, seed: int = 0, times: int = 2) -> None:
-        """Every network on random inputs: integers equal the interpreter's, floats to 1e-5 of the largest value."""
+    def check(self, *, seed: int = 0, times: int = 2, fixed: Mapping[str, Array] = MappingProxyType({})) -> None:
+        """Every network on random inputs: integers equal the interpreter's, floats to 1e-5 of the largest value.
+
+        `fixed` are inputs that cannot be any number, such as indices.
+        """
         rng = np.random.default_rng(seed)
         for index, network in enumerate(self.networks):
             for _ in range(times):
-                inputs = random_inputs(network, rng)
+                inputs = random_inputs(network, rng) | fixed
                 compare(self.run(index, inputs), network.run(inputs), network)
 
 
