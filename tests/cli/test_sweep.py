@@ -92,7 +92,17 @@ def test_bad_words_are_named(source, tmp_path, arguments, message):
     assert not (tmp_path / "s").exists()
 
 
-def test_ray_is_an_extra_and_gives_the_same_rows(source, tmp_path, monkeypatch):
+def test_ray_is_an_extra(source, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(Unsupported, match=r"pip install 'lamina\[ray\]'"):
         lamina.sweep(source, "systolic", VARY, out=tmp_path / "none", engine="ray")
+
+
+def test_a_cluster_changes_no_byte(source, tmp_path):
+    pytest.importorskip("ray")
+    code = "import lamina; lamina.sweep({!r}, 'systolic', {!r}, out={!r}, engine='ray')"
+    command = [sys.executable, "-c", code.format(str(source), VARY, str(tmp_path / "ray"))]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=280)
+    assert done.returncode == 0, done.stderr[-2000:]
+    lamina.sweep(source, "systolic", VARY, out=tmp_path / "one", jobs=1)
+    assert (tmp_path / "ray" / "metrics.jsonl").read_bytes() == (tmp_path / "one" / "metrics.jsonl").read_bytes()
