@@ -6,7 +6,8 @@
 The paper draws u a thousand times and averages; of a ReLU that average has a closed form (`nn/drop_connect.py`), which
 is what `forward` computes and what is lowered. `sampled` draws as the paper does. `inference="mean"` is the shortcut
 that dropout takes, relu of the mean. Every hidden layer drops, the last layer is plain. 784-800-800-10 by default,
-as `mlp`; inference costs two products per hidden layer: 2,542,400 multiply-accumulates.
+as `mlp`: 1,276,810 parameters. Inference has two products per hidden layer, with the weights and with their squares,
+which a network stores: 2,545,610 numbers and 2,542,400 multiply-accumulates.
 
 Shapes     x [n, *shape], flattened; logits [n, classes]
 Paper      Wan et al., "Regularization of Neural Networks using DropConnect", ICML 2013,
@@ -31,7 +32,7 @@ from lamina.nn.drop_connect import drop_connect, expected_relu, moments, sampled
 ROWS = ("M26",)
 INPUT_SHAPE = (1, 1, 28, 28)
 COUNTS = (
-    784 * 800 + 800 + 800 * 800 + 800 + 8000 + 10,  # 1,276,810
+    2 * (784 * 800 + 800 + 800 * 800 + 800) + 8000 + 10,  # 2,545,610: 1,276,810 that are learnt, and squares
     2 * (784 * 800 + 800 * 800) + 8000,  # 2,542,400: means and variances
 )
 PAPER = "Wan et al., ICML 2013, https://proceedings.mlr.press/v28/wan13.html"
@@ -85,9 +86,7 @@ class DropConnectMlp(DrawingClassifier):
         share = self.config.share
         if self.learning:
             each = self.config.masks == "example"
-            return torch.relu(
-                drop_connect(h, layer.weight, layer.bias, share, each_example=each, generator=generator)
-            )
+            return torch.relu(drop_connect(h, layer.weight, layer.bias, share, each_example=each, generator=generator))
         if self.config.inference == "mean":
             return torch.relu((1 - share) * layer(h))
         return expected_relu(*moments(h, layer.weight, layer.bias, share))
