@@ -4,7 +4,7 @@
       ─pool─▶ 512@7 ─▶ 4096 ─▶ 4096 ─▶ 1000
 
 Configuration D: two 3x3 windows see what one of 5x5 sees, with fewer weights and one ReLU more. 138,357,544 parameters,
-nine in ten of them behind the convolutions; 15,470,264,320 multiply-accumulates, nearly all of them in the convolutions.
+nine in ten of them behind the convolutions; 15,470,264,320 multiply-accumulates, 99 in 100 of them within.
 
 Shapes     x_BCHW [n, 3, size, size], size a multiple of 32; logits [n, classes]
 Paper      Simonyan and Zisserman, "Very Deep Convolutional Networks for Large-Scale Image Recognition", ICLR 2015,
