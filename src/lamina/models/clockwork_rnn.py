@@ -1,0 +1,170 @@
+"""Clockwork RNN: modules with clocks of their own; what does not tick is not computed.
+
+    h_i[t] = tanh(W_i x[t] + Σ_(j >= i) W_ij h_j[t-1] + b_i)   where period i divides t, else h_i[t-1]
+
+Module 0 ticks fastest; a module hears itself and slower ones, so W is block upper-triangular (its other weights are
+zeros that no gradient reaches). Every period divides the next: at each step the modules that tick are the first ones,
+and a product of the first rows of W, known beforehand, is all that is done. With periods 1, 2, 4, ..., 128 this is a
+quarter of the rows. The backward pass skips the same. Lowered to a network, each step computes every row and keeps
+the old state where the clock stands: the same numbers, the dense work.
+
+Shapes     x [n, t, inputs], or int64 tokens [n, t]; y [n, outputs] or [n, t, outputs]; the state is (h [n, hidden], t)
+Errors     `BadInput` for periods that do not divide each other, units not shared evenly, and what `_sequence` names
+Paper      Koutnik et al., "A Clockwork RNN", ICML 2014, https://arxiv.org/abs/1402.3511
+"""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from lamina.core.errors import BadInput
+from lamina.core.seeds import derive
+from lamina.models._initial import initialise
+from lamina.models._sequence import SequenceConfig, SequenceModel, small
+from lamina.models._sequence import example as example
+from lamina.nn.scan import scan
+
+ROWS = ("M36",)
+INPUT_SHAPE = (1, 100, 2)
+# lowered: W_in, W, b and the head; when 8 modules tick in 100 steps. All rows at each step, the head at the last one
+COUNTS = (2 * 128 + 128 * 128 + 128 + 128 + 1 + 100 * 8, 100 * (2 * 128 + 128 * 128) + 128)
+PAPER = "Koutnik et al., ICML 2014, https://arxiv.org/abs/1402.3511"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Config(SequenceConfig):
+    periods: tuple[int, ...] = (1, 2, 4, 8, 16, 32, 64, 128)  # of the modules, fastest first
+
+    def __post_init__(self) -> None:
+        SequenceConfig.__post_init__(self)
+        chain = (1, *self.periods)
+        if not self.periods or any(b < 1 or b % a for a, b in zip(chain, self.periods, strict=False)):
+            raise BadInput(f"periods are {self.periods}: each has to divide the next, such as (1, 2, 4)")
+        if self.hidden % len(self.periods):
+            raise BadInput(f"hidden is {self.hidden}: a multiple of {len(self.periods)} modules is needed")
+
+
+SMALL = small(Config, hidden=6, periods=(1, 2, 6))
+
+
+class ClockworkRNN(SequenceModel):
+    def __init__(self, config: Config, seed: int) -> None:
+        super().__init__(config, config.hidden)
+        self.weight_ih = nn.Parameter(torch.empty(config.hidden, config.inputs))
+        self.weight_hh = nn.Parameter(torch.empty(config.hidden, config.hidden))
+        self.bias = nn.Parameter(torch.empty(config.hidden))
+        initialise(self, seed)
+        for name in ("weight_ih", "weight_hh", "bias"):
+            generator = torch.Generator().manual_seed(derive(seed, "initial", "clockwork", name))
+            with torch.no_grad():
+                getattr(self, name).uniform_(-(config.hidden**-0.5), config.hidden**-0.5, generator=generator)
+        with torch.no_grad():
+            self.weight_hh *= allowed(config)
+
+    def run(self, x: Tensor, state: tuple[Tensor, Tensor] | None = None) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+        """All states [n, t, hidden], and the last with the steps that the clocks have run."""
+        before, start = (x.new_zeros(len(x), self.config.hidden), 0) if state is None else (state[0], int(state[1]))
+        if torch.compiler.is_exporting():
+            h = self._masked(x, before, start)
+        else:
+            periods = self.config.periods
+            h = _Clockwork.apply(x.transpose(0, 1), before, self.weight_ih, self.weight_hh, self.bias, periods, start)
+        return h.transpose(0, 1), (h[-1], torch.tensor(start + len(h)))
+
+    def _masked(self, x: Tensor, before: Tensor, start: int) -> Tensor:
+        """The same with every row computed, and kept where it ticks: a scan, for lowering."""
+        periods = self.config.periods
+        shape = (len(x), len(periods), self.config.hidden // len(periods))
+        ticks = torch.tensor([[[float(t % p == 0)] for p in periods] for t in range(start, start + x.shape[1])])
+
+        def cell(state: Tensor, step: tuple[Tensor, Tensor]) -> tuple[Tensor, tuple[Tensor]]:
+            a, tick = step
+            new = torch.tanh(a + F.linear(state, self.weight_hh)).reshape(shape)
+            following = (tick * new + (1 - tick) * state.reshape(shape)).flatten(1)
+            return following, (following,)
+
+        _, (h,) = scan(cell, (F.linear(x, self.weight_ih, self.bias).transpose(0, 1), ticks), before)
+        return h
+
+
+def allowed(config: Config) -> Tensor:
+    """1 where a weight of W [hidden, hidden] may be: a module hears itself and slower ones."""
+    modules = len(config.periods)
+    units = config.hidden // modules
+    return torch.ones(modules, modules).triu().repeat_interleave(units, 0).repeat_interleave(units, 1)
+
+
+class _Clockwork(torch.autograd.Function):
+    """All steps; x [t, n, inputs] and states [t, n, hidden]. Forward and backward touch active rows alone."""
+
+    @staticmethod
+    def forward(ctx, x, before, weight_ih, weight_hh, bias, periods, start):  # type: ignore[no-untyped-def]
+        steps, hidden = len(x), len(bias)
+        active = _active(periods, hidden, start, steps)
+        # every module's input products at its own ticks, beforehand
+        h = x.new_empty(steps, len(before), hidden)
+        for rows, ticks in _modules(periods, hidden, start):
+            h[ticks, :, rows] = F.linear(x[ticks], weight_ih[rows], bias[rows])
+        across = weight_hh.T.contiguous()
+        state = before
+        for step, rows in zip(h.unbind(0), active, strict=True):
+            if rows < hidden:
+                step[:, rows:] = state[:, rows:]
+            if rows:
+                part = step[:, :rows]
+                torch.addmm(part, state, across[:, :rows], out=part).tanh_()
+            state = step
+        ctx.save_for_backward(x, before, weight_ih, weight_hh, h)
+        ctx.periods, ctx.start, ctx.active = periods, start, active
+        return h
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx, given):  # type: ignore[no-untyped-def]
+        x, before, weight_ih, weight_hh, h = ctx.saved_tensors
+        steps, hidden = len(x), h.shape[2]
+        behind = torch.empty_like(h)  # of the sums below tanh, where they were computed
+        carried = torch.zeros_like(before)
+        for t in range(steps - 1, -1, -1):
+            rows = ctx.active[t]
+            carried += given[t]
+            if rows:
+                now = behind[t, :, :rows]
+                part = h[t, :, :rows]
+                torch.addcmul(carried[:, :rows], carried[:, :rows] * part, part, value=-1, out=now)
+                carried[:, :rows] = 0
+                carried.addmm_(now, weight_hh[:rows])
+        dx = torch.zeros_like(x) if ctx.needs_input_grad[0] else None
+        d_ih, d_hh = torch.zeros_like(weight_ih), torch.zeros_like(weight_hh)
+        d_bias = weight_hh.new_zeros(hidden)
+        earlier = torch.cat([before[None], h[:-1]])
+        for rows, ticks in _modules(ctx.periods, hidden, ctx.start):
+            now = behind[ticks, :, rows].flatten(0, 1)
+            d_ih[rows] = now.T @ x[ticks].flatten(0, 1)
+            d_hh[rows, rows.start :] = now.T @ earlier[ticks, :, rows.start :].flatten(0, 1)
+            d_bias[rows] = now.sum(0)
+            if dx is not None:
+                dx[ticks] += (now @ weight_ih[rows]).view(-1, *x.shape[1:])
+        return dx, carried, d_ih, d_hh, d_bias, None, None
+
+
+def _active(periods: tuple[int, ...], hidden: int, start: int, steps: int) -> list[int]:
+    """How many rows tick at each step: those of all modules up to the slowest that does."""
+    units = hidden // len(periods)
+    whole = math.lcm(*periods)
+    cycle = [units * sum(t % p == 0 for p in periods) for t in range(min(whole, start + steps))]
+    return [cycle[t % whole] for t in range(start, start + steps)]
+
+
+def _modules(periods: tuple[int, ...], hidden: int, start: int) -> list[tuple[slice, slice]]:
+    """Each module's rows, and the steps at which it ticks."""
+    units = hidden // len(periods)
+    return [(slice(i * units, (i + 1) * units), slice(-start % p, None, p)) for i, p in enumerate(periods)]
+
+
+def clockwork_rnn(config: Config = Config(), *, seed: int = 0) -> ClockworkRNN:
+    """Koutnik et al. 2014, initial weights from `seed`."""
+    return ClockworkRNN(config, seed)
