@@ -14,7 +14,9 @@ Paper      Elman, "Finding structure in time", Cognitive Science 14(2), 1990,
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from lamina.models import _sequence
 from lamina.models._initial import initialise
@@ -46,6 +48,16 @@ class Elman(_sequence.SequenceModel):
 
     def run(self, x: Tensor, state: Any = None) -> tuple[Tensor, Any]:
         return self.layer(x, state)
+
+    def _features(self, x: Tensor, truncation: int | None) -> Tensor:
+        """With copies as inputs every step is a layer of its own, and all steps learn at once."""
+        if truncation != 1 or torch.compiler.is_exporting():
+            return super()._features(x, truncation)
+        with torch.no_grad():
+            h, _ = self.run(x)
+            context = torch.cat([x.new_zeros(len(x), 1, self.config.hidden), h[:, :-1]], dim=1)
+        h, _ = self.layer.step(context, F.linear(x, self.layer.weight_ih, self.layer.bias_ih))
+        return h
 
 
 def elman(config: Config = Config(), *, seed: int = 0) -> Elman:

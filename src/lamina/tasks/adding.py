@@ -3,8 +3,8 @@
     x[t] = (value in [0, 1), mark)        y = value[a] + value[b]        a in the first half, b in the second
 
 The first mark lies at least half the sequence before the answer, so a network has to keep a number that long. Who
-always says 1 has the mean squared error 1/6. Hochreiter and Schmidhuber draw from [-1, 1], ask for 1/2 + sum/4, and call a
-sequence solved when the error is below 0.04; on the scale used here that is `SOLVED`.
+always says 1 has the mean squared error 1/6. Hochreiter and Schmidhuber draw from [-1, 1], ask for 1/2 + sum/4, and
+call a sequence solved when the error is below 0.04; on the scale used here that is `SOLVED`.
 
 Shapes     x [count, steps, 2], y [count, 1], float32; a batch is a dict of tensors
 Errors     `BadInput` for fewer than two steps, or no sequence
