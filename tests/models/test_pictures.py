@@ -9,6 +9,16 @@ from torch.nn import functional as F
 import lamina
 from lamina.core.errors import BadInput
 from tests.contract.members import batch, build, module, small
+from tests.lowering.zoo import classic, residual
+
+SECOND = {  # written by others for the tests of lowering: settings here, network there
+    "vgg16": ({"size": 32, "hidden": 32, "classes": 10}, lambda: classic.vgg16(10, 32, 1)),
+    "googlenet": ({"size": 96, "classes": 10}, lambda: classic.GoogLeNet(10)),
+    "resnet18": (
+        {"size": 64, "classes": 10},
+        lambda: residual.resnet(residual.Basic, (2, 2, 2, 2), 10),
+    ),
+}
 
 
 def test_response_norm_is_the_formula_of_the_paper():
@@ -140,3 +150,31 @@ def test_wrong_pictures_and_labels_are_refused(name):
         model.loss({**given, "x": given["x"][:, :, :-1]})
     with pytest.raises(BadInput, match=r"labels -1..10: the classes are 0..9"):
         model.loss({**given, "y": torch.tensor([-1, 10])})
+
+
+@pytest.mark.parametrize("name", SECOND)
+def test_outputs_equal_those_of_a_second_writing(name):
+    settings, make = SECOND[name]
+    file, second = module(name), make().eval()
+    model = getattr(file, name)(file.Config(**settings)).eval()
+    mine = {key: value for key, value in model.state_dict().items() if not key.startswith("heads")}
+    for (key, value), other in zip(mine.items(), second.state_dict().values(), strict=True):
+        if key.endswith("running_mean"):
+            value.uniform_(-0.1, 0.1, generator=torch.Generator().manual_seed(len(key)))
+        other.copy_(value)
+    x = torch.rand(2, 3, settings["size"], settings["size"], generator=torch.Generator().manual_seed(3))
+    with torch.no_grad():
+        found, wanted = model(x), second(x)
+    assert found.std() > 1e-3
+    assert torch.allclose(found, wanted, rtol=1e-4, atol=1e-5 * float(wanted.abs().max()))
+
+
+@pytest.mark.parametrize("name", ["alexnet", "vgg16", "googlenet", "resnet18", "resnet50", "resnet20"])
+def test_it_runs_at_its_published_size(name):
+    file = module(name)
+    model = getattr(file, name)().eval()
+    with torch.inference_mode():
+        logits = model(torch.rand(file.INPUT_SHAPE, generator=torch.Generator().manual_seed(0)))
+    assert logits.shape == (1, file.Config().classes)
+    assert logits.isfinite().all()
+    assert logits.std() > 1e-3

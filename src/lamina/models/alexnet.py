@@ -5,9 +5,10 @@
 
 Two towers, one for each graphics card of the time, are two groups: conv2, conv4 and conv5 see the maps of their own
 tower only, conv3 and the fully connected layers see both. Pooling overlaps (windows of 3, stride 2); dropout before the
-first two fully connected layers. The sizes given make 60,965,224 parameters (the paper says "60 million"; the same as
-Caffe's bvlc_reference form) and 724,406,816 multiply-accumulates, on pictures of 227 x 227: with the paper's 224 the
-first convolution's 55 x 55 places do not come out. The sum of LRN runs over the maps of both towers, as in the formula.
+first two fully connected layers. The paper's sizes make 60,965,224 parameters (its text says "60 million"; Caffe's
+bvlc_alexnet, which follows it, counts the same) and 724,406,816 multiply-accumulates, on pictures of 227 x 227: from
+224, as the paper has it, the first convolution's 55 x 55 places do not come out. The sum of LRN runs over the maps of
+both towers, as in the formula.
 
 Shapes     x_BCHW [n, 3, size, size], size >= 67; logits [n, classes]
 Paper      Krizhevsky, Sutskever and Hinton, "ImageNet Classification with Deep Convolutional Neural Networks",
@@ -29,7 +30,7 @@ from lamina.nn.pooling import overlapping_pool
 
 ROWS = ("M24",)
 INPUT_SHAPE = (1, 3, 227, 227)
-COUNTS = (60_965_224, 724_406_816)  # published: Caffe's count of the two-tower form; by the sizes of the paper
+COUNTS = (60_965_224, 724_406_816)  # published: of the two-tower form, Caffe's bvlc_alexnet
 PAPER = "Krizhevsky et al., NIPS 2012, https://doi.org/10.1145/3065386"
 NEIGHBOURS, ALPHA, BETA, K = 5, 1e-4, 0.75, 2.0  # of LRN, section 3.3
 
