@@ -36,7 +36,7 @@ class Config:
     hidden: int = 128  # units of each of three hidden layers, of either player
     latent: int = 2
     penalty: float = 0.1  # of wgan_gp's slope
-    learning_rate: float = 1e-3  # of Adam; β1 = 0.5, β2 = 0.9
+    learning_rate: float = 1e-3  # of Adam, at first, down to 0 by a cosine; β1 = 0.5, β2 = 0.9
 
     def __post_init__(self) -> None:
         for name in ("updates", "batch_size", "examples", "samples", "hidden", "latent"):
@@ -117,7 +117,7 @@ def _trained(run: RunFolder, name: str, mixture: Any, config: Config) -> Any:
         steps=config.updates * a_round,
         batch_size=config.batch_size,
         learning_rate=config.learning_rate,
-        schedule="constant",
+        schedule="cosine",
         beta1=0.5,
         beta2=0.9,
     )
