@@ -14,7 +14,7 @@ from lamina.reporting.markup import script_json
 from lamina.reporting.sections import NAMES
 from tests.reporting.synthetic import MACHINES, make
 
-OF_TABLES = {"space", "machine_roofs"}  # sections of a sweep and of a table alone
+OF_TABLES = {"space", "machine_roofs", "reproduced", "prices"}  # sections of a sweep and of a table alone
 OF_RUNS = [name for name in NAMES if name not in OF_TABLES]
 _VOID = {"meta", "link", "img", "br"}
 
@@ -260,9 +260,30 @@ def test_the_page_of_a_sweep(space):
         assert not any(x < a and y < b for a, b in zip(front["x"], front["y"], strict=True))
 
 
-def test_plotly_accepts_the_figures_of_tables_and_sweeps(table, space):
+@pytest.fixture(scope="module")
+def reproduced(tmp_path_factory):
+    out = tmp_path_factory.mktemp("reproduced") / "r"
+    lamina.reproduce("H3", "H6", "C30", out=out)
+    return out
+
+
+def test_the_page_of_published_figures(reproduced):
+    source = (reproduced / "report.html").read_text()
+    page = Page(source)
+    assert page.open == []
+    assert [a["id"] for a in page.all("section")] == ["reproduced", "prices", "repeat"]
+    told = json.loads((reproduced / "reproduced.json").read_text())
+    ratios = [f["ratio"] for f in told["figures"] if f["ratio"]]
+    drawn = figures(source)
+    assert sum(len(t["x"]) for t in drawn["plot-reproduced"]["data"]) == len(ratios) > 20
+    fpga, asic = drawn["plot-prices"]["data"]
+    assert asic["y"][0] > fpga["y"][0]  # few pieces
+    assert asic["y"][-1] < fpga["y"][-1]  # many
+
+
+def test_plotly_accepts_the_figures_of_tables_and_sweeps(table, space, reproduced):
     graph_objects = pytest.importorskip("plotly.graph_objects")
-    for folder in (table, space):
+    for folder in (table, space, reproduced):
         for figure in figures((folder / "report.html").read_text()).values():
             graph_objects.Figure(figure)
             assert all(figure["layout"][axis]["title"]["text"] for axis in ("xaxis", "yaxis"))

@@ -4,6 +4,7 @@ A running cluster is joined where Ray finds one (RAY_ADDRESS, or one on this com
 alone. At most twice as many tasks as there are cores are under way. Ray restarts a task whose worker died.
 """
 
+import logging
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -21,9 +22,9 @@ def mapping(work: Callable[[Any], Any]) -> Iterator[Callable[[Iterable[Any]], It
         raise Unsupported("--engine ray needs the package ray: pip install 'lamina[ray]'") from e
     started = not ray.is_initialized()
     if started:
-        ray.init(log_to_driver=False, logging_level="error", include_dashboard=False)
+        ray.init(log_to_driver=False, logging_level=logging.ERROR, include_dashboard=False)
     try:
-        remote = ray.remote(max_retries=3)(lambda shared, item: shared(item))
+        remote: Any = ray.remote(max_retries=3)(lambda shared, item: shared(item))
         shared = ray.put(work)
         most = 2 * max(1, int(ray.cluster_resources().get("CPU", 1)))
 

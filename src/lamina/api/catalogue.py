@@ -157,7 +157,7 @@ def measure() -> Any:
 
 
 def check(path: Path | str) -> Any:
-    """Read a user's machine file strictly; the machine, or a `BadInput` with the key and the line."""
-    from lamina.hw import registry as machines
+    """Read a user's machine file strictly; its data as `show` tells it, or a `BadInput` with the key and the line."""
+    from lamina.api.showing import machine
 
-    return machines.find(str(path))
+    return machine(str(path))

@@ -1,6 +1,7 @@
 """Published beside reproduced: figures of machines and claims on them, computed now, and what result files hold."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from lamina.core.errors import unknown
@@ -94,8 +95,18 @@ def _number(value: float | None, unit: str) -> str | None:
     return None if value is None else f"{value:,.4g} {unit}".strip()
 
 
-def reproduce(*rows: str) -> Reproduced:
-    """Published beside reproduced: all of it, or some rows of the survey ("H9") or machines ("shidiannao")."""
+def reproduce(*rows: str, out: Path | str | None = None) -> Reproduced:
+    """Published beside reproduced: all of it, or some rows ("H9"), machines ("shidiannao") or claims ("C28") of it.
+
+    `out` is a folder for reproduced.json and a page with the ratios, and the price of FPGA and ASIC by volume.
+    """
+    found = _chosen(rows)
+    if out is not None:
+        _write(found, rows, Path(out))
+    return found
+
+
+def _chosen(rows: Sequence[str]) -> Reproduced:
     everything, claims = figures(), verdicts()
     stored = [f for result in _results.read_all() for f in result.figures]
     if not rows:
@@ -109,3 +120,25 @@ def reproduce(*rows: str) -> Reproduced:
         [f for f in stored if f.row in rows],
         [c for c in claims if c.claim in rows],
     )
+
+
+def _write(found: Reproduced, rows: Sequence[str], folder: Path) -> None:
+    """reproduced.json and report.html."""
+    from lamina.core import files
+    from lamina.core.run_folder import open_run
+    from lamina.reporting import report
+
+    configuration = {"recipe": "reproduce", "rows": list(rows) or ["all"]}
+    with open_run(folder, configuration) as run:
+        value = {"schema": 1, "figures": found.to_json(), "prices": prices()}
+        files.write_json(run.file("reproduced.json"), value)
+        report(folder)
+
+
+def prices() -> list[dict[str, float]]:
+    """Dollars a piece of Zhang's engine as FPGA and as ASIC, by volume."""
+    from dataclasses import asdict
+
+    from lamina.recipes._verdicts import engine_prices
+
+    return [asdict(point) for point in engine_prices()]

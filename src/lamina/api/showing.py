@@ -30,7 +30,7 @@ def show(
     text = str(source)
     path = Path(text.partition("#")[0])
     if text.endswith(".toml") or text.partition(":")[0] in machines.names():
-        return _machine(text)
+        return machine(text)
     if path.exists() or path.suffix in sources.READERS or text in registry.names(models_package):
         from lamina.ir import drawing, summary
 
@@ -44,20 +44,43 @@ def show(
     raise BadInput(f"{unknown('thing to show', text, known)}; or a run folder or file ({', '.join(sources.READERS)})")
 
 
-def _machine(spec: str) -> Listing:
+def machine(spec: str) -> Listing:
+    """A machine's data: every field and component with its mark and source; a list of parts has a row a part."""
     from lamina.hw import registry as machines
 
-    machine = machines.find(spec)
+    found = machines.find(spec)
     rows = [
-        {"field": name, "value": value, "mark": machine.sources[name][0], "source": machine.sources[name][1]}
-        for name, value in machine.fields.items()
+        {"field": field, "value": value, "mark": found.sources[name][0], "source": found.sources[name][1]}
+        for name, whole in found.fields.items()
+        for field, value in _parts(name, whole)
     ]
     rows += [
         {"field": name, "value": None, "mark": mark, "source": text}
-        for name, (mark, text) in machine.all_sources.items()
-        if name not in machine.fields
+        for name, (mark, text) in found.all_sources.items()
+        if name not in found.fields
     ]
-    return Listing(rows, ("field", "value", "mark", "source"), title=f"{machine.name}: {machine.paper}")
+    return Listing(rows, ("field", "value", "mark", "source"), title=f"{found.name}: {found.paper}")
+
+
+def _parts(name: str, value: Any) -> list[tuple[str, Any]]:
+    """A field as one row, or as a row for each part where it is a list of them."""
+    if not isinstance(value, list | tuple) or not all(isinstance(part, dict) for part in value):
+        return [(name, value)]
+    return [(f"{name} {part['name']}", _told(part)) for part in value]
+
+
+def _told(part: Mapping[str, Any]) -> str:
+    return ", ".join(f"{key} {_plain(v)}" for key, v in part.items() if key != "name" and v not in (None, (), False))
+
+
+def _plain(value: Any) -> str:
+    return (
+        "+".join(map(str, value))
+        if isinstance(value, list | tuple)
+        else f"{value:g}"
+        if isinstance(value, float)
+        else str(value)
+    )
 
 
 class Pictures:

@@ -45,9 +45,12 @@ def check(file: Annotated[Path, typer.Argument(help="A machine file.", metavar="
 
 def reproduce(
     rows: Annotated[list[str] | None, typer.Argument(help="Rows of the survey or machines.", metavar="ROW")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="A folder for a page with the plots.", metavar="DIR")
+    ] = None,
 ) -> Any:
     """Published beside reproduced, the misses shown; exit 1 where one is not explained."""
-    return lamina.reproduce(*(rows or ()))
+    return lamina.reproduce(*(rows or ()), out=out)
 
 
 def doctor() -> Any:

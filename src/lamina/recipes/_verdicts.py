@@ -22,6 +22,7 @@ Holds = Literal["holds", "holds in part", "does not hold"]
 NETWORKS: Mapping[str, Callable[..., list[Layer]]] = {"AlexNet": alexnet.alexnet, "VGG-16": vgg16.vgg16}
 BATCHES = (1, 128)
 GPUS = ("gtx_580", "k20m", "k40m", "titan_x", "titan_x_pascal", "p100", "fury_x")  # of the survey's time
+NODE_M = 28 * nm  # of prices
 SERVER = "xeon_e5_2430"  # one socket of 2012
 CORES = {  # one core of it, without and with its vector unit
     "scalar core": f"{SERVER}:cores=1,ops_per_cycle_32=2,ops_per_cycle_16=2,ops_per_cycle_8=2",
@@ -91,8 +92,7 @@ def asic_over_fpga_speed() -> Verdict:
 
 def asic_over_fpga_price() -> Verdict:
     """C30, second half: price a piece in volume at 28 nm, by the size of the design in standard cells."""
-    node = 28 * nm
-    engine = fpga_asic.engine_area_m2(multipliers=448, memory_bits=1024 * lookup_table.BLOCK_RAM_BITS, node_m=node)
+    node, engine = NODE_M, _engine_m2()
     areas = {"Zhang's engine, 5 mm2": engine, "20 mm2": 20 * mm2, "50 mm2": 50 * mm2, "100 mm2": 100 * mm2}
     return Verdict(
         claim="C30",
@@ -105,6 +105,21 @@ def asic_over_fpga_price() -> Verdict:
         },
         why="the package decides the price of a small chip; prices are assumed (components/silicon_price.py)",
     )
+
+
+def engine_prices() -> list[fpga_asic.Point]:
+    """Dollars a piece of Zhang's engine as FPGA and as ASIC, from a hundred pieces to ten million."""
+    area = _engine_m2()
+    return fpga_asic.curve(
+        [10 ** (step / 8) for step in range(16, 57)],
+        fpga_dollars=fpga_asic.fpga_unit_dollars(area, NODE_M),
+        asic_dollars=silicon_price.chip_dollars(area, NODE_M),
+        one_time_dollars=silicon_price.design_dollars(NODE_M),
+    )
+
+
+def _engine_m2() -> float:
+    return fpga_asic.engine_area_m2(multipliers=448, memory_bits=1024 * lookup_table.BLOCK_RAM_BITS, node_m=NODE_M)
 
 
 def training() -> list[Verdict]:

@@ -5,6 +5,7 @@
     summary.json          {"schema": 1, "headline", "accuracies", "stages", "chain", "exports", "times", "sources", ...}
     cost.json             the table of INTERFACE section 2
     training_cost.json    the same of one step of training
+    reproduced.json       {"figures", "prices"}: published figures beside ours
     evaluation.json       {"labels", "confusion", "wrong", "examples"} on the test set
     layers.csv            one row per machine and layer
     weights.safetensors   the first convolution's filters are shown
@@ -38,6 +39,7 @@ class Run:
     summary: Mapping[str, Any]
     cost: Mapping[str, Any]
     training_cost: Mapping[str, Any]
+    reproduced: Mapping[str, Any]
     evaluation: Mapping[str, Any]
     layers: Sequence[Mapping[str, str]]
     filters: tuple[str, NDArray[Any]] | None  # name and weights (k, c, r, s) of the first convolution
@@ -53,6 +55,7 @@ def collect(path: Path) -> Run:
         summary=_object(path / "summary.json"),
         cost=_object(path / "cost.json"),
         training_cost=_object(path / "training_cost.json"),
+        reproduced=_object(path / "reproduced.json"),
         evaluation=_object(path / "evaluation.json"),
         layers=_rows(path / "layers.csv"),
         filters=_filters(path / "weights.safetensors"),

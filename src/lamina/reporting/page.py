@@ -96,6 +96,8 @@ def _title(run: Run) -> str:
     configuration = run.settings["configuration"]
     if configuration.get("network"):  # a table or a sweep: one network, and where it was costed
         return f"{configuration['network']} on {configuration.get('machine') or ', '.join(configuration['machines'])}"
+    if configuration.get("recipe") == "reproduce":
+        return "Published and reproduced"
     model, data = configuration.get("model"), configuration.get("data")
     name = model.get("name") if isinstance(model, dict) else model
     set_ = data.get("name") if isinstance(data, dict) else data
@@ -111,6 +113,7 @@ def _lead(run: Run) -> str:
     )
     costed = {
         "sweep": "A design space: what the network costs on each machine in it, and which of them are worth having.",
+        "reproduce": "What papers print of their machines, beside what the models say; misses with their reason.",
         "cost": "What one network costs on each machine, layer by layer, each number with its mark and source.",
     }
     recipe = configuration.get("recipe")

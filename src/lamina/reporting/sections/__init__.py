@@ -14,6 +14,8 @@ NAMES = (
     "filters",
     "size",
     "space",
+    "reproduced",
+    "prices",
     "roofline",
     "machine_roofs",
     "bars",
