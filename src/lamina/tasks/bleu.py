@@ -13,6 +13,7 @@ Papers    Papineni et al., ACL 2002, https://aclanthology.org/P02-1040; Post (sa
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 from lamina.core.errors import BadInput, missing_extra
 
@@ -28,7 +29,7 @@ def bleu(candidates: Sequence[Sentence], references: Sequence[Sequence[Sentence]
         raise missing_extra("sacrebleu", "text") from e
     most = max(map(len, references))
     # sacrebleu wants the k-th references of all candidates together; a missing one is None
-    columns = [[" ".join(several[k]) if k < len(several) else None for several in references] for k in range(most)]
+    columns: Any = [[" ".join(several[k]) if k < len(several) else None for several in references] for k in range(most)]
     metric = BLEU(tokenize="none", smooth_method="none", max_ngram_order=order, force=True)
     return float(metric.corpus_score([" ".join(sentence) for sentence in candidates], columns).score)
 
