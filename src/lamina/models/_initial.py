@@ -17,7 +17,7 @@ from lamina.nn.recurrent import Recurrent
 def initialise(model: nn.Module, seed: int) -> None:
     """Draw every weight and bias of the convolutions, fully connected and recurrent layers, embeddings of `model`."""
     for name, module in model.named_modules():
-        if not isinstance(module, nn.Conv2d | nn.Linear | Recurrent | nn.Embedding):
+        if not isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear | Recurrent | nn.Embedding):
             continue
         for kind, parameter in module.named_parameters(recurse=False):
             generator = torch.Generator().manual_seed(derive(seed, "initial", name, kind))
