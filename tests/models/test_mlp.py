@@ -77,6 +77,15 @@ def test_nothing_of_dropout_stays_outside_training():
     assert torch.equal(exported(given["x"]), plain(given["x"])), "exported while it was learning"
 
 
+def test_dropout_vanishes_from_an_export_that_says_training():
+    class Always(torch.nn.Module):
+        def forward(self, x):
+            return dropout(2 * x, 0.5, training=True)
+
+    x = torch.rand(3, 4)
+    assert torch.equal(torch.export.export(Always(), (x,)).module()(x), 2 * x)
+
+
 def test_bad_input_says_what_is_needed():
     model, given = lamina.models.mlp(Config(**SIZES)), batch()
     with pytest.raises(BadInput, match=r"inputs are \[6, 4\]: \[n, 5\] is needed"):
