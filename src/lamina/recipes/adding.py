@@ -58,19 +58,15 @@ class Outcome:
         return {"path": str(self.path), "rows": [dict(row) for row in self.rows]}
 
     def __str__(self) -> str:
-        head = (
-            f"{'model':<10} {'steps':>6} {'rate':>8} {'error':>9} {'solved':>8} {'gradient, first step over last':>31}"
-        )
-        return "\n".join(
-            [
-                head,
-                *(
-                    f"{row['model']:<10} {row['steps']:>6} {row['rate']:>8g} {row['error']:>9.5f} {row['solved']:>8.1%} "
-                    f"{row['reach']:>31.1e}"
-                    for row in self.rows
-                ),
-            ]
-        )
+        lines = [
+            f"{'model':<8} {'steps':>6} {'rate':>8} {'error':>8} {'solved':>7} {'gradient, first over last step':>31}"
+        ]
+        for row in self.rows:
+            lines.append(
+                f"{row['model']:<8} {row['steps']:>6} {row['rate']:>8g} {row['error']:>8.5f} {row['solved']:>7.1%} "
+                f"{row['reach']:>31.1e}"
+            )
+        return "\n".join(lines)
 
 
 def adding(out: Path | str, config: Config = Config()) -> Outcome:
