@@ -45,8 +45,8 @@ class Config:
     groups: int = 10  # a unit reads hidden/groups others
     spectral_radius: float = 0.95
     leak: float = 1.0  # a: share of a state that is new
-    input_scaling: float = 1.0  # inputs' weights are uniform within it
-    bias_scaling: float = 0.0
+    input_scaling: float = 0.5  # inputs' weights are uniform within it
+    bias_scaling: float = 0.2
     ridge: float = 1e-8
     washout: int = 100
     steps: int = 100  # of the sequence that is lowered and costed; any length is taken
