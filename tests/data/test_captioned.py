@@ -123,6 +123,7 @@ def test_stamps_are_put_together_from_a_package(monkeypatch):
             assert data.classes[y] == f"A red thing {number // 2}."
 
 
+@pytest.mark.slow
 def test_the_stamps_are_those_of_the_package():
     data = whole("stamps")
     used = [set(split.labels.tolist()) for split in splits(data)]

@@ -3,7 +3,7 @@
 32 x 32 pixels on white, RGB: each picture is scaled to fit and set in the middle. Only PNG files are read (a quarter of
 the set is SVG), of those with a caption; single letters, digits and the like are left out by the caption's length.
 Labels are captions: `classes[y]` is the sentence. No caption is in two splits (8 to 1 to 1, in a seeded order), for
-several pictures may share one. Reading takes about 20 seconds, for the package is one compressed archive.
+several pictures may share one. Reading takes half a minute, for the package is one compressed archive.
 
 Source    Debian tuxpaint-stamps-default 2022.06.04-1 (161 MB, GPL-2)
 """

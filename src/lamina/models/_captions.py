@@ -32,7 +32,7 @@ class CaptionConfig:
     """Defaults: the composed scenes of data/composed_scenes.py."""
 
     shape: tuple[int, ...] = (1, 32, 32)  # of one picture; sides that halve at every convolution
-    words: int = 21  # of the vocabulary, the four special tokens included
+    words: int = 20  # of the vocabulary, the four special tokens included
     steps: int = 10  # tokens of the longest caption, begin and end included
     channels: tuple[int, ...] = (16, 32, 64)
     embedding: int = 32
