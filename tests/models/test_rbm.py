@@ -10,6 +10,7 @@ import torch
 
 from lamina.core.errors import BadInput, Unsupported
 from lamina.data._dataset import Split
+from lamina.lowering import lower_all
 from lamina.models.rbm import Config, Rbm, log_likelihood, log_partition, rbm, states
 from lamina.training import FitConfig, fit
 
@@ -170,6 +171,16 @@ def test_what_is_drawn_follows_from_the_key(model):
         model.sample(v, 5, generator=torch.Generator().manual_seed(seed)).tolist() for seed in (1, 1, 2)
     )
     assert first == second != other
+
+
+def test_a_gibbs_step_lowers_with_its_random_numbers_as_inputs():
+    model = machine().float()
+    network = {n.name: n for n in lower_all(model, name="rbm")}["rbm.gibbs_step"]
+    v, generator = data(1).float(), torch.Generator().manual_seed(4)
+    wanted = model.gibbs_step(v, generator=torch.Generator().manual_seed(4))
+    uniform = [torch.rand(1, size, generator=generator) for size in (HIDDEN, VISIBLE)]
+    found = network.run(dict(zip(network.inputs, (t.numpy() for t in (v, *uniform)), strict=True)))
+    assert [array.tolist() for array in found.values()] == [t.tolist() for t in wanted]
 
 
 def test_training_raises_the_exact_likelihood():

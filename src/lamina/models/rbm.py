@@ -55,6 +55,9 @@ class Rbm(nn.Module):
         self.hidden_bias = nn.Parameter(torch.zeros(config.hidden))
 
     def forward(self, v_BV: Tensor) -> Tensor:
+        return self.hidden_given(v_BV)
+
+    def hidden_given(self, v_BV: Tensor) -> Tensor:
         """p(h = 1 | v) [n, hidden]: the code of a picture, one pass."""
         return torch.sigmoid(F.linear(v_BV.flatten(1), self.weight, self.hidden_bias))
 
@@ -64,7 +67,7 @@ class Rbm(nn.Module):
 
     def reconstruct(self, v_BV: Tensor) -> Tensor:
         """Down again from the probabilities of the code, nothing drawn."""
-        return self.visible_given(self(v_BV))
+        return self.visible_given(self.hidden_given(v_BV))
 
     def energy(self, v_BV: Tensor, h_BH: Tensor) -> Tensor:
         """E(v, h) [n]."""
@@ -83,7 +86,7 @@ class Rbm(nn.Module):
 
     def drawn_step(self, v_BV: Tensor, uniform_BH: Tensor, uniform_BV: Tensor) -> tuple[Tensor, Tensor]:
         """A Gibbs step whose random numbers, uniform in [0, 1), are given: so it is a function, and lowers."""
-        h_BH = (uniform_BH < self(v_BV)).to(v_BV.dtype)
+        h_BH = (uniform_BH < self.hidden_given(v_BV)).to(v_BV.dtype)
         return (uniform_BV < self.visible_given(h_BH)).to(v_BV.dtype), h_BH
 
     def sample(self, v_BV: Tensor, steps: int, *, generator: torch.Generator | None = None) -> Tensor:
@@ -96,9 +99,9 @@ class Rbm(nn.Module):
         self, v_BV: Tensor, k: int, *, generator: torch.Generator | None = None
     ) -> dict[str, Tensor]:
         """Minus the direction of CD-k by parameter, mean over the batch; the hidden units enter by probability."""
-        count, start_BH = len(v_BV), self(v_BV)
+        count, start_BH = len(v_BV), self.hidden_given(v_BV)
         end_BV = self.sample(v_BV, k, generator=generator)
-        end_BH = self(end_BV)
+        end_BH = self.hidden_given(end_BV)
         return {
             "weight": (end_BH.T @ end_BV - start_BH.T @ v_BV) / count,
             "visible_bias": (end_BV - v_BV).mean(dim=0),
@@ -130,7 +133,7 @@ class Rbm(nn.Module):
         }
 
     def _mismatch(self, v_BV: Tensor) -> Tensor:
-        activity = F.linear(self(v_BV), self.weight.T, self.visible_bias)
+        activity = F.linear(self.hidden_given(v_BV), self.weight.T, self.visible_bias)
         return F.binary_cross_entropy_with_logits(activity, v_BV, reduction="sum")
 
     def _visible(self, batch: Batch) -> Tensor:
