@@ -16,8 +16,8 @@ import itertools
 import numpy as np
 
 from lamina.core.seeds import numpy_generator
-from lamina.data import digits as digit_pictures
 from lamina.data._dataset import Dataset, Split, from_pixels
+from lamina.data.digits import digits as digit_pictures
 
 DIGITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 SHADES = {"bright": 1.0, "dark": 0.4}
