@@ -92,8 +92,10 @@ def warp(x: Tensor, maps: Tensor | None, displacement: Tensor | None = None) -> 
         grid = rows.transpose(1, 2)[:, :, None] + places.transpose(1, 2)[:, None]
     else:
         u = torch.stack([across.expand(high, wide), down[:, None].expand(high, wide)]) + displacement
-        places = torch.baddbmm(scaled[:, :, 2:], scaled[:, :, :2], u.flatten(2))
-        grid = places.view(n, 2, high, wide).permute(0, 2, 3, 1)
+        grid = x.new_empty(n, high, wide, 2)
+        for axis in (0, 1):
+            a, b, c = scaled[:, axis, :, None, None].unbind(1)
+            torch.add(torch.addcmul(a * u[:, 0], b, u[:, 1]), c, out=grid[..., axis])
     return F.grid_sample(x, grid, align_corners=False)
 
 
@@ -102,9 +104,9 @@ def displacements(
 ) -> Tensor:
     """Smooth noise [n, 2, h, w] of zero mean; its standard deviation is `spread` pixels at every place."""
     n, _, high, wide = shape
-    noise = torch.rand(n, 2, high, wide, generator=generator) * 2 - 1
-    smooth = _smoothing(high, smoothness) @ noise @ _smoothing(wide, smoothness).T
-    return smooth.mul_(spread * math.sqrt(3))  # uniform in [-1, 1) has a variance of 1/3
+    noise = torch.empty(n, 2, wide, high).uniform_(-1, 1, generator=generator)  # of a variance of 1/3
+    across = _smoothing(wide, smoothness) * (spread * math.sqrt(3))
+    return (noise @ _smoothing(high, smoothness).T).transpose(2, 3) @ across.T
 
 
 def _smoothing(size: int, smoothness: float) -> Tensor:
