@@ -26,7 +26,7 @@ from lamina.core.run_folder import versions
 from lamina.models.echo_state_network import Config, EchoStateNetwork, echo_state_network
 from lamina.tasks.mackey_glass import mackey_glass, nrmse
 
-ROUNDS = 5
+ROUNDS = 3
 UNITS, STEPS, TOLD = 1000, 10_000, 500
 SETTING = {"spectral_radius": 0.95, "leak": 1.0, "input_scaling": 1.0, "ridge": 1e-8}
 LIMIT = 2.5

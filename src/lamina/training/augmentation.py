@@ -104,8 +104,11 @@ def displacements(
 ) -> Tensor:
     """Smooth noise [n, 2, h, w] of zero mean; its standard deviation is `spread` pixels at every place."""
     n, _, high, wide = shape
-    noise = torch.empty(n, 2, wide, high).uniform_(-1, 1, generator=generator)  # of a variance of 1/3
-    across = _smoothing(wide, smoothness) * (spread * math.sqrt(3))
+    # uniform over the 256 values of a byte, eight of them from one draw
+    count = n * 2 * wide * high
+    drawn = torch.empty(-(-count // 8), dtype=torch.int64).random_(-(2**63), None, generator=generator)
+    noise = (drawn.view(torch.int8)[:count].float() + 0.5).view(n, 2, wide, high)
+    across = _smoothing(wide, smoothness) * (spread / math.sqrt((256**2 - 1) / 12))
     return (noise @ _smoothing(high, smoothness).T).transpose(2, 3) @ across.T
 
 
