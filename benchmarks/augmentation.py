@@ -5,7 +5,8 @@
     writes benchmarks/results/augmentation_PROCESSOR_DATE.json and .md
 
 Both get pictures in memory in the layout that they take (ours [n, 1, 28, 28], theirs [28, 28] each) and float32; both
-are bilinear and draw anew for each picture; ours come in batches of 128, as in training. Rounds alternate; the ratio is the median over the rounds.
+are bilinear and draw anew for each picture; ours come in batches of 128, as in training. Rounds alternate; the ratio is
+the median over the rounds.
 """
 
 import json
