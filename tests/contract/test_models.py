@@ -58,9 +58,9 @@ def lowered(name, model):
     """(entry, network, function, example) of all that can be lowered."""
     refused = getattr(module(name), "REFUSED", {})
     wanted = {key: value for key, value in entries(name, model).items() if key not in refused}
-    made = copy.copy(model)
-    made.entries = lambda: wanted
-    networks = lower_all(made, name=name)
+    model.entries = lambda: wanted  # on the model itself, as the command line lowers it
+    networks = lower_all(model, name=name)
+    del model.entries
     return [(key, network, *wanted[key]) for key, network in zip(wanted, networks, strict=True)]
 
 

@@ -93,6 +93,9 @@ KINDS: dict[str, tuple[Callable[[], Rows], tuple[str, ...]]] = {
 EXTRAS = {
     "onnx": ("onnx", "write ONNX files"),
     "onnxruntime": ("onnx", "check that ONNX files compute the same numbers"),
+    "pillow": ("pictures", "read captioned pictures"),
+    "ray": ("ray", "spread sweeps over many machines"),
+    "sacrebleu": ("text", "score captions and translations by BLEU"),
 }
 PROGRAMS = {
     "gcc": "compile and check the exported C",

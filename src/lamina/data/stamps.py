@@ -13,7 +13,7 @@ import io
 import numpy as np
 import torch
 
-from lamina.core.errors import BadInput
+from lamina.core.errors import BadInput, missing_extra
 from lamina.core.seeds import numpy_generator
 from lamina.data import _deb
 from lamina.data._dataset import Dataset, Split
@@ -59,7 +59,7 @@ def picture(data: bytes, name: str) -> np.ndarray:
     try:
         from PIL import Image
     except ImportError as e:
-        raise BadInput("'stamps' are PNG files, and the package pillow is not installed: pip install pillow") from e
+        raise missing_extra("pillow", "pictures") from e
     try:
         with Image.open(io.BytesIO(data), formats=["PNG"]) as opened:
             image = opened.convert("RGBA")

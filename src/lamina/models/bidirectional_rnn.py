@@ -35,7 +35,7 @@ PAPER = "Schuster and Paliwal, IEEE Trans. Signal Processing 45(11), 1997, https
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Config(_sequence.SequenceConfig):
     cell: Literal["rnn", "lstm", "gru"] = "rnn"
-    reads: Literal["last", "each", "around"] = "last"
+    reads: Literal["last", "each", "around"] = "last"  # type: ignore[assignment]  # one choice more than its base
 
     def __post_init__(self) -> None:
         _sequence.SequenceConfig.__post_init__(self)

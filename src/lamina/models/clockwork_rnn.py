@@ -101,7 +101,7 @@ class _Clockwork(torch.autograd.Function):
     """All steps; x [t, n, inputs] and states [t, n, hidden]. Forward and backward touch active rows alone."""
 
     @staticmethod
-    def forward(ctx, x, before, weight_ih, weight_hh, bias, periods, start):  # type: ignore[no-untyped-def]
+    def forward(ctx, x, before, weight_ih, weight_hh, bias, periods, start):
         steps, hidden = len(x), len(bias)
         active = _active(periods, hidden, start, steps)
         # every module's input products at its own ticks, beforehand
@@ -123,7 +123,7 @@ class _Clockwork(torch.autograd.Function):
 
     @staticmethod
     @torch.autograd.function.once_differentiable
-    def backward(ctx, given):  # type: ignore[no-untyped-def]
+    def backward(ctx, given):
         x, before, weight_ih, weight_hh, h = ctx.saved_tensors
         steps, hidden = len(x), h.shape[2]
         behind = torch.empty_like(h)  # of the sums below tanh, where they were computed

@@ -11,7 +11,7 @@ Errors    `BadInput` for sizes below 1, an unknown kind, and options that its ce
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor, nn
@@ -21,7 +21,7 @@ from lamina.core.errors import BadInput, unknown
 from lamina.nn import cells
 from lamina.nn.scan import scan
 
-State = Tensor | tuple[Tensor, Tensor]
+State: TypeAlias = Tensor | tuple[Tensor, Tensor]
 GATES = {"rnn": 1, "lstm": 4, "gru": 3}
 FUSED: dict[tuple[str, str], Callable[..., Any]] = {
     ("rnn", "tanh"): torch._VF.rnn_tanh,
