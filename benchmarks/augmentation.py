@@ -1,6 +1,6 @@
 """Augmentation of whole batches beside albumentations: affine and elastic, 1,000 pictures of 28 x 28.
 
-    python3 -m venv .venv-bench && .venv-bench/bin/pip install albumentations
+    make peers
     OMP_NUM_THREADS=2 python benchmarks/augmentation.py [PYTHON]
     writes benchmarks/results/augmentation_PROCESSOR_DATE.json and .md
 

@@ -1,6 +1,6 @@
 """Echo state network beside reservoirpy: states of 10,000 steps of Mackey-Glass by 1,000 units, and the ridge read-out.
 
-    python3 -m venv .venv-bench && .venv-bench/bin/pip install reservoirpy
+    make peers
     OMP_NUM_THREADS=2 python benchmarks/reservoir.py [PYTHON]
     writes benchmarks/results/reservoir_PROCESSOR_DATE.json and .md
 

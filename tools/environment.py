@@ -39,6 +39,9 @@ BENCH = (
     "openvino==2026.4.*",
     "ai-edge-litert==2.3.*",
     "scipy==1.17.*",
+    "scikit-learn==1.*",
+    "reservoirpy==0.4.*",
+    "albumentations==2.*",
 )
 ZIGZAG = ("zigzag-dse==3.9.*", "six")  # which it forgets to ask for
 TENSORFLOW = ("tensorflow-cpu==2.21.*",)
