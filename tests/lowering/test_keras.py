@@ -40,6 +40,12 @@ def read(model: "keras.Model", folder: Path, **options: object) -> Network:
     return keras_reader.read(folder / "model.keras", **options)
 
 
+@pytest.fixture(autouse=True)
+def seeded() -> None:
+    """Keras draws initial weights from a generator of its own; a relu may be given nothing but negative numbers."""
+    keras.utils.set_random_seed(0)
+
+
 def largest_difference(model: "keras.Model", network: Network, seed: int = 0) -> float:
     """The largest difference of any output, over that output's largest number."""
     rng = np.random.default_rng(seed)
