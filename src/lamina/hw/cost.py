@@ -106,14 +106,12 @@ def each(layers: Sequence[Layer], function: Callable[..., Cost], *more: Sequence
 
     Networks repeat their layers, and `hw.table` makes equal ones the same object.
     """
+    keys = list(zip(map(id, layers), *more, strict=True))
     found: dict[tuple[Any, ...], Cost] = {}
-    result = []
-    for layer, *beside in zip(layers, *more, strict=True):
-        key = (id(layer), *beside)
+    for key, layer in zip(keys, layers, strict=True):
         if key not in found:
-            found[key] = function(layer, *beside)
-        result.append(found[key])
-    return result
+            found[key] = function(layer, *key[1:])
+    return [found[key] for key in keys]
 
 
 def times(cost: Cost, count: int) -> Cost:
@@ -134,35 +132,46 @@ def times(cost: Cost, count: int) -> Cost:
 
 def settled(layers: Sequence[Cost]) -> tuple[Cost, ...]:
     """`layers` with seconds and joules on a grid on which they add exactly; the grid is 2^-50 of the total."""
-    latency = _sum([(c.latency_s, 1) for c in layers])
-    energy = _sum([(c.energy_j, 1) for c in layers])
-    found: dict[int, Cost] = {}
-    for c in layers:
-        if id(c) not in found:
-            found[id(c)] = _settled(c, latency, energy)
-    return tuple(found[id(c)] for c in layers)
+    rows = _counted(layers)
+    latency = _quantum(_sum([(c.latency_s, n) for c, n in rows]))
+    energy = _quantum(_sum([(c.energy_j, n) for c, n in rows]))
+    found = {id(c): _settled(c, latency, energy) for c, _ in rows}
+    return tuple([found[id(c)] for c in layers])
 
 
-def _settled(c: Cost, latency: float | None, energy: float | None) -> Cost:
+def _counted(layers: Sequence[Cost]) -> list[tuple[Cost, int]]:
+    """Each object of `layers` once, with how often it comes."""
+    counts = Counter(map(id, layers))
+    return [(c, counts[key]) for key, c in {id(c): c for c in layers}.items()]
+
+
+def _quantum(whole: float | None) -> float:
+    return ldexp(1.0, frexp(whole)[1] - 50) if whole else 0.0
+
+
+def _settled(c: Cost, latency: float, energy: float) -> Cost:
     parts = c.energy_by_component_j
-    return replace(
-        c,
-        latency_s=None if c.latency_s is None else _on_grid(c.latency_s, latency),
-        energy_by_component_j=None if parts is None else {name: _on_grid(v, energy) for name, v in parts.items()},
+    return Cost(
+        name=c.name,
+        op=c.op,
+        macs=c.macs,
+        cycles=c.cycles,
+        latency_s=_on_grid(c.latency_s, latency) if c.latency_s else c.latency_s,
+        dram_bytes=c.dram_bytes,
+        utilisation=c.utilisation,
+        bound=c.bound,
+        energy_by_component_j=parts and {name: _on_grid(v, energy) if v else v for name, v in parts.items()},
+        bytes_by_level=c.bytes_by_level,
     )
 
 
-def _on_grid(value: float, whole: float | None) -> float:
-    if not whole:
-        return value
-    quantum = ldexp(1.0, frexp(whole)[1] - 50)
-    return max(1, round(value / quantum)) * quantum if value else value
+def _on_grid(value: float, quantum: float) -> float:
+    return max(1, round(value / quantum)) * quantum if quantum else value
 
 
 def total(layers: Sequence[Cost]) -> Cost:
     """The sum of `layers`; utilisation is the mean over the multiplying ones by time, the bound is where time goes."""
-    counts = Counter(map(id, layers))
-    rows = [(c, counts[key]) for key, c in {id(c): c for c in layers}.items()]  # the same object several times
+    rows = _counted(layers)
     weighted = [(c.utilisation, n * (c.cycles or c.latency_s or 0)) for c, n in rows if c.utilisation is not None]
     time = sum(weight for _, weight in weighted)
     waits: dict[Bound, float] = {"compute": 0.0, "memory": 0.0}

@@ -7,7 +7,7 @@ data-moving operations are layers too, with `macs == 0` and their arithmetic in 
 nothing by being left out. Sizes are counts, bits are per element, density is the share of weights that are not zero.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import prod
 
 
@@ -41,16 +41,19 @@ class Layer:
     result_size: tuple[int, int] | None = None  # height and width of the result; None: p, q (not so where transposed)
     repeats: int = 1  # times the whole nest runs, one after the other (the steps of a scan)
 
-    @property
-    def macs(self) -> int:
-        """Multiply-accumulates of the dense layer, all repeats; the other counts are of one."""
-        if not self.has_weights:
-            return 0
-        return self.repeats * self.n * self.groups * self.k * self.c * self.p * self.q * self.r * self.s
+    # counted once: cost models ask for them many times
+    macs: int = field(init=False, repr=False, compare=False)  # multiply-accumulates of the dense layer, all repeats
+    weights: int = field(init=False, repr=False, compare=False)  # this and the others of one run
+    inputs: int = field(init=False, repr=False, compare=False)  # activations read, each once, all operands
+    outputs: int = field(init=False, repr=False, compare=False)
 
-    @property
-    def weights(self) -> int:
-        return self.groups * self.k * self.c * self.r * self.s if self.has_weights else 0
+    def __post_init__(self) -> None:
+        put = object.__setattr__
+        weights = self.groups * self.k * self.c * self.r * self.s if self.has_weights else 0
+        put(self, "weights", weights)
+        put(self, "macs", self.repeats * self.n * self.p * self.q * weights)
+        put(self, "inputs", self.operands * self.n * self.groups * self.c * prod(self.input_size))
+        put(self, "outputs", self.n * self.groups * self.k * prod(self.result_size or (self.p, self.q)))
 
     @property
     def biases(self) -> int:
@@ -66,15 +69,6 @@ class Layer:
             self.height if self.height is not None else touched_h,
             self.width if self.width is not None else touched_w,
         )
-
-    @property
-    def inputs(self) -> int:
-        """Activations read, each once, all operands."""
-        return self.operands * self.n * self.groups * self.c * prod(self.input_size)
-
-    @property
-    def outputs(self) -> int:
-        return self.n * self.groups * self.k * prod(self.result_size or (self.p, self.q))
 
     @property
     def weight_bytes(self) -> float:

@@ -27,7 +27,7 @@ from typing import Literal, get_args
 
 from lamina.core.errors import BadInput
 from lamina.hw.components import dram as weight_dram
-from lamina.hw.cost import Cost
+from lamina.hw.cost import Cost, each
 from lamina.hw.families._tpu_parts import Demand, parts
 from lamina.hw.families._tpu_timeline import Counters, Work, timeline
 from lamina.hw.kinds import MOVES, ON_THE_FLY, POOLING, SIMPLE
@@ -295,7 +295,7 @@ def cost(layers: Sequence[Layer], machine: Tpu) -> list[Cost]:
     """
     steps = _steps(layers, machine)
     times = _run(steps, machine)
-    return [_layer(layer, step, time, machine) for layer, step, time in zip(layers, steps, times, strict=True)]
+    return each(layers, lambda layer, step, time: _layer(layer, step, time, machine), steps, times)
 
 
 def _layer(layer: Layer, step: _Step, time: Counters, machine: Tpu) -> Cost:
