@@ -13,6 +13,7 @@ from pathlib import Path
 from lamina.core import files
 from lamina.hw import registry
 from lamina.hw.offload import ACCELERATOR, HOST, Link, Step, best_cut
+from lamina.recipes._predictions import predictions
 from lamina.recipes._reproduction import Reproduction, figures, geometric_mean, spread
 from lamina.recipes._results import Figure, Result, configuration_hash, current_commit, write
 from lamina.recipes._verdicts import verdicts
@@ -35,7 +36,7 @@ def text() -> str:
     for machine, group in groupby(everything, key=lambda f: f.machine):
         rows = list(group)
         parts.append(f"## {machine} ({', '.join(sorted({f.row for f in rows}))})\n\n{_table(rows)}")
-    return "\n".join([*parts, _claims()])
+    return "\n".join([*parts, _claims(), _predictions()])
 
 
 def _claims() -> str:
@@ -48,6 +49,16 @@ def _claims() -> str:
         here = f"{min(c.figures.values()):.2g} to {max(c.figures.values()):.3g}"
         lines.append(f"| {c.claim} | {c.says} | {c.low:g} to {c.high:g} | {here} | {c.holds} | {c.why} |")
     return "\n".join(lines) + "\n"
+
+
+def _predictions() -> str:
+    parts = [
+        "## Predictions\n\nWhat the models say where no published figure stands on this page. Some of the papers' figures were remembered by those\nwho wrote the models; no constant or rule was chosen by them (docs/log.md).\n"
+    ]
+    for table in predictions():
+        lines = [f"| {' | '.join(cells)} |" for cells in (table.columns, ["---"] * len(table.columns), *table.rows)]
+        parts.append(f"### {table.title}\n\n" + "\n".join(lines) + "\n")
+    return "\n".join(parts)
 
 
 def _families(everything: list[Reproduction]) -> str:
