@@ -29,6 +29,13 @@ to a figure on this page, but where the last column says *fitted*.
 """
 
 
+PREDICTED = """## Predictions
+
+What the models say where no published figure stands on this page. Some of the papers' figures were remembered by those
+who wrote the models; no constant or rule was chosen by them (docs/log.md).
+"""
+
+
 def text() -> str:
     """The whole page."""
     everything = figures()
@@ -52,9 +59,7 @@ def _claims() -> str:
 
 
 def _predictions() -> str:
-    parts = [
-        "## Predictions\n\nWhat the models say where no published figure stands on this page. Some of the papers' figures were remembered by those\nwho wrote the models; no constant or rule was chosen by them (docs/log.md).\n"
-    ]
+    parts = [PREDICTED]
     for table in predictions():
         lines = [f"| {' | '.join(cells)} |" for cells in (table.columns, ["---"] * len(table.columns), *table.rows)]
         parts.append(f"### {table.title}\n\n" + "\n".join(lines) + "\n")
