@@ -19,12 +19,13 @@ Paper     Liu et al., "PuDianNao", ASPLOS 2015, https://doi.org/10.1145/2694344.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from math import ceil
 
 from lamina.core.errors import BadInput
 from lamina.hw.components import memory
 from lamina.hw.cost import Cost, each
+from lamina.hw.families import _checks
 from lamina.hw.kinds import MOVES, ON_THE_FLY, POOLING, SIMPLE
 from lamina.ir.layer import Layer
 
@@ -57,10 +58,7 @@ class MachineLearningUnit:
     chip_area_m2: float = 3.51e-6
 
     def __post_init__(self) -> None:
-        for field in fields(self):
-            value = getattr(self, field.name)
-            if not 0 < value < float("inf"):
-                raise BadInput(f"machine_learning_unit: {field.name} is {value}, a positive number is needed")
+        _checks.positive(self)
         for name in ("units", "lanes"):
             if getattr(self, name) > 4096:
                 raise BadInput(f"machine_learning_unit: {name} is {getattr(self, name)}, 1 to 4096 are allowed")
@@ -98,10 +96,7 @@ def refusal(layer: Layer, machine: MachineLearningUnit) -> str | None:
     """Why `machine` cannot run `layer`; None where it can."""
     if layer.operator not in OPERATORS:
         return f"it has no stage for {layer.operator}"
-    widest = max(layer.input_bits, layer.weight_bits)
-    if layer.macs and widest > machine.bits:
-        return f"words of {widest} bits, the machine's have {machine.bits}"
-    return None
+    return _checks.too_wide(layer, machine.bits)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

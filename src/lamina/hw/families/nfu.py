@@ -15,12 +15,13 @@ Paper     Chen et al., "DianNao", ASPLOS 2014, https://doi.org/10.1145/2541940.2
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from math import ceil
 
 from lamina.core.errors import BadInput
 from lamina.hw.components import memory
 from lamina.hw.cost import Cost, each
+from lamina.hw.families import _checks
 from lamina.hw.kinds import MOVES, ON_THE_FLY, POOLING, SIMPLE
 from lamina.ir.layer import Layer
 
@@ -57,10 +58,7 @@ class Nfu:
     chip_area_m2: float = 3.02e-6
 
     def __post_init__(self) -> None:
-        for field in fields(self):
-            value = getattr(self, field.name)
-            if not 0 < value < float("inf"):
-                raise BadInput(f"nfu: {field.name} is {value}, a positive number is needed")
+        _checks.positive(self)
         if max(self.inputs, self.outputs) > 4096 or self.bits > 64 or self.fraction_bits >= self.bits:
             raise BadInput("nfu: at most 4096 inputs and outputs, 64 bits, and fewer fraction bits than bits")
 
@@ -78,10 +76,7 @@ def refusal(layer: Layer, machine: Nfu) -> str | None:
     """Why `machine` cannot run `layer`; None where it can."""
     if layer.operator not in OPERATORS:
         return f"it has no unit for {layer.operator}"
-    widest = max(layer.input_bits, layer.weight_bits)
-    if layer.macs and widest > machine.bits:
-        return f"words of {widest} bits, the machine's have {machine.bits}"
-    return None
+    return _checks.too_wide(layer, machine.bits)
 
 
 def cycles(layer: Layer, machine: Nfu) -> int:

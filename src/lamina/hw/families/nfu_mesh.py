@@ -19,12 +19,13 @@ Paper     Chen et al., "DaDianNao", MICRO 2014, https://doi.org/10.1109/MICRO.20
 
 from bisect import bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from math import ceil, isqrt, prod
 
 from lamina.core.errors import BadInput
 from lamina.hw.components import memory
 from lamina.hw.cost import Cost, each
+from lamina.hw.families import _checks
 from lamina.hw.families._nfu_mesh_split import Split, Work, best, evenly, work
 from lamina.hw.kinds import MOVES, ON_THE_FLY, POOLING, SIMPLE
 from lamina.ir.layer import Layer
@@ -66,10 +67,7 @@ class NfuMesh:
     node_area_m2: float = 67.73e-6
 
     def __post_init__(self) -> None:
-        for field in fields(self):
-            value = getattr(self, field.name)
-            if not 0 < value < float("inf"):
-                raise BadInput(f"nfu_mesh: {field.name} is {value}, a positive number is needed")
+        _checks.positive(self)
         for name, most in (
             ("nodes", MOST_NODES),
             ("tiles", 1024),

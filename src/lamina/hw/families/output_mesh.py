@@ -19,12 +19,13 @@ Paper     Du et al., "ShiDianNao", ISCA 2015, https://doi.org/10.1145/2749469.27
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from math import ceil
 
 from lamina.core.errors import BadInput
 from lamina.hw.components import memory
 from lamina.hw.cost import Cost, each
+from lamina.hw.families import _checks
 from lamina.hw.kinds import MOVES, ON_THE_FLY, POOLING, SIMPLE
 from lamina.ir.layer import Layer
 
@@ -69,10 +70,7 @@ class OutputMesh:
     ib_area_m2: float = 0.31e-6
 
     def __post_init__(self) -> None:
-        for field in fields(self):
-            value = getattr(self, field.name)
-            if not 0 < value < float("inf"):
-                raise BadInput(f"output_mesh: {field.name} is {value}, a positive number is needed")
+        _checks.positive(self)
         for name in ("rows", "columns"):
             if getattr(self, name) > 1024:
                 raise BadInput(f"output_mesh: {name} is {getattr(self, name)}, 1 to 1024 are allowed")
@@ -107,10 +105,7 @@ def refusal(layer: Layer, machine: OutputMesh) -> str | None:
     """Why `machine` cannot run `layer`; None where it can."""
     if layer.operator not in OPERATORS:
         return f"it has no unit for {layer.operator}"
-    widest = max(layer.input_bits, layer.weight_bits)
-    if layer.macs and widest > machine.bits:
-        return f"words of {widest} bits, the machine's have {machine.bits}"
-    return None
+    return _checks.too_wide(layer, machine.bits)
 
 
 def is_classifier(layer: Layer) -> bool:

@@ -17,11 +17,12 @@ Paper     Chen et al., JSSC 2017, https://doi.org/10.1109/JSSC.2016.2616357; cos
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from math import ceil
 
 from lamina.core.errors import BadInput, Unsupported
 from lamina.hw.cost import Cost, each
+from lamina.hw.families import _checks
 from lamina.hw.families._row_stationary_mapping import Counts, Mapping, best
 from lamina.hw.kinds import MOVES, ON_THE_FLY, POOLING, SIMPLE
 from lamina.ir.layer import Layer
@@ -66,10 +67,7 @@ class RowStationary:
     core_area_m2: float = 12.25e-6
 
     def __post_init__(self) -> None:
-        for field in fields(self):
-            value = getattr(self, field.name)
-            if not 0 < value < float("inf"):
-                raise BadInput(f"row_stationary: {field.name} is {value}, a positive number is needed")
+        _checks.positive(self)
         for name, most in (
             ("rows", 256), ("columns", 256), ("bits", 64), ("filter_words", 65536), ("input_words", 4096),
             ("sum_words", 4096), ("glb_banks", 4096), ("run_bits", 16), ("filter_bus_words", 1024),
@@ -100,9 +98,8 @@ def refusal(layer: Layer, machine: RowStationary) -> str | None:
         return f"it has no unit for {layer.operator}"
     if not layer.macs:
         return None
-    widest = max(layer.input_bits, layer.weight_bits)
-    if widest > machine.bits:
-        return f"words of {widest} bits, the machine's have {machine.bits}"
+    if wide := _checks.too_wide(layer, machine.bits):
+        return wide
     if layer.r > machine.rows:
         return f"filters of {layer.r} rows, the array has {machine.rows}"
     if layer.s > min(machine.input_words, machine.filter_words):

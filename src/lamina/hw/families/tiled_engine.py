@@ -15,11 +15,12 @@ Paper     Zhang et al., "Optimizing FPGA-based Accelerator Design for Deep Convo
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from math import ceil
 
 from lamina.core.errors import BadInput
 from lamina.hw.cost import Bound, Cost, each
+from lamina.hw.families import _checks
 from lamina.hw.kinds import MOVES, ON_THE_FLY, POOLING, SIMPLE
 from lamina.ir.layer import Layer
 
@@ -53,10 +54,7 @@ class TiledEngine:
     power_w: float = 18.6  # of the board
 
     def __post_init__(self) -> None:
-        for field in fields(self):
-            value = getattr(self, field.name)
-            if not 0 < value < float("inf"):
-                raise BadInput(f"tiled_engine: {field.name} is {value}, a positive number is needed")
+        _checks.positive(self)
         if self.usable_share > 1:
             raise BadInput(f"tiled_engine: usable_share is {self.usable_share}, at most 1 is allowed")
         if self.bits > BRAM_WIDTH:
@@ -104,9 +102,8 @@ def refusal(layer: Layer, machine: TiledEngine) -> str | None:
         return f"it has no unit for {layer.operator}"
     if not layer.macs:
         return None
-    widest = max(layer.input_bits, layer.weight_bits)
-    if widest > machine.bits:
-        return f"words of {widest} bits, the machine's have {machine.bits}"
+    if wide := _checks.too_wide(layer, machine.bits):
+        return wide
     needed = brams_used(layer, machine)
     if needed > machine.usable_share * machine.brams:
         return f"its tiles take {needed} block RAMs of {machine.usable_share:.0%} of {machine.brams}"

@@ -23,6 +23,7 @@ from dataclasses import dataclass, fields
 from lamina.core.errors import BadInput
 from lamina.hw.components import memory
 from lamina.hw.cost import Cost, each
+from lamina.hw.families import _checks
 from lamina.hw.families import _vector_matrix_estimate as estimate
 from lamina.hw.families import _vector_matrix_program as programs
 from lamina.hw.families import _vector_matrix_time as time
@@ -108,10 +109,7 @@ def refusal(layer: Layer, machine: VectorMatrix) -> str | None:
     """Why `machine` cannot run `layer`; None where it can."""
     if layer.operator not in OPERATORS:
         return f"its instructions are not known to express {layer.operator}"
-    widest = max(layer.input_bits, layer.weight_bits)
-    if layer.macs and widest > BITS:
-        return f"words of {widest} bits, the machine's have {BITS}"
-    return None
+    return _checks.too_wide(layer, BITS)
 
 
 def cycles(layer: Layer, machine: VectorMatrix) -> int:
