@@ -67,16 +67,13 @@ def _predictions() -> str:
 
 
 def _families(everything: list[Reproduction]) -> str:
-    found: dict[str, list[float]] = {}
+    found: dict[str, list[Reproduction]] = {}
     for figure in everything:
-        family = registry.find(figure.machine).family.__name__.rpartition(".")[2]
-        found.setdefault(family, []).append(figure.ratio)
+        found.setdefault(registry.find(figure.machine).family.__name__.rpartition(".")[2], []).append(figure)
     lines = ["| family | figures | within 15 % | geometric mean of the ratios | spread |", "|---|---|---|---|---|"]
-    for family, ratios in sorted(found.items()):
-        within = sum(1 / 1.15 <= r <= 1.15 for r in ratios)
-        lines.append(
-            f"| {family} | {len(ratios)} | {within} | {geometric_mean(ratios):.3f} | x/÷ {spread(ratios):.2f} |"
-        )
+    for family, own in sorted(found.items()):
+        ratios, within = [f.ratio for f in own], sum(f.within for f in own)
+        lines.append(f"| {family} | {len(own)} | {within} | {geometric_mean(ratios):.3f} | x/÷ {spread(ratios):.2f} |")
     return "\n".join(lines) + "\n"
 
 

@@ -8,6 +8,7 @@ from lamina.emulation.cambricon.networks import hopfield, mlp, rnn
 from lamina.recipes._reproduced import cambricon_density
 from lamina.recipes._reproduction import geometric_mean
 from tests.house.tool import load
+from tests.requirements import need
 
 LENGTHS = {  # instructions of our programs
     "autoencoder": 46,
@@ -68,8 +69,8 @@ def test_stored_lengths_are_measured_again(target):
         assert found == stored[network.name], "the exported C has changed: python tools/cambricon_density.py"
 
 
-@pytest.mark.skipif(shutil.which("gcc") is None, reason="no C compiler")
 def test_the_c_that_is_counted_computes_the_network():
+    need("gcc")
     tool = load("cambricon_density")
     for module in (hopfield, mlp, rnn):
         network = module.network()
