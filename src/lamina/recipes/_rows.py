@@ -53,6 +53,8 @@ class Claim:
     says: str
     rows: tuple[str, ...]
     check: str  # the experiment
+    says_zh: str = ""  # both in Chinese, of the claims that docs/survey.zh-CN.md shows
+    check_zh: str = ""
 
 
 def rows(*, package: Path = PACKAGE, results: Path = _results.FOLDER) -> list[Row]:
@@ -83,10 +85,7 @@ def rows(*, package: Path = PACKAGE, results: Path = _results.FOLDER) -> list[Ro
 def claims() -> tuple[Claim, ...]:
     """The survey's statements C1 to C43."""
     table = tomllib.loads((_HERE / "claims.toml").read_text(encoding="utf-8"))["claims"]
-    return tuple(
-        Claim(id=name, section=c["section"], says=c["says"], rows=tuple(c["rows"]), check=c["check"])
-        for name, c in table.items()
-    )
+    return tuple(Claim(id=name, **c | {"rows": tuple(c["rows"])}) for name, c in table.items())
 
 
 @functools.cache
@@ -120,20 +119,27 @@ def _implementations(package: Path, known: Mapping[str, object]) -> dict[str, li
 
 def declared(path: Path) -> tuple[str, ...]:
     """The rows that the source file `path` names in its constant ROWS; `BadInput` where it is no tuple of texts."""
-    source = files.read(path).decode()
-    if "\nROWS" not in source:
+    value = constant(path, "ROWS")
+    if value is None:
         return ()
+    if not isinstance(value, tuple) or not all(isinstance(name, str) for name in value):
+        raise BadInput(f'{path}: ROWS is not a literal tuple of row names such as ("M24", "A2")')
+    return value
+
+
+def constant(path: Path, name: str) -> Any:
+    """The literal that the source file `path` gives its constant `name`; None without it, "" where it is computed."""
+    source = files.read(path).decode()
+    if f"\n{name}" not in source:
+        return None
     for statement in ast.parse(source).body:
         target = statement.targets[0] if isinstance(statement, ast.Assign) else getattr(statement, "target", None)
-        if isinstance(target, ast.Name) and target.id == "ROWS" and isinstance(statement, ast.Assign | ast.AnnAssign):
+        if isinstance(target, ast.Name) and target.id == name and isinstance(statement, ast.Assign | ast.AnnAssign):
             try:
-                value = ast.literal_eval(statement.value) if statement.value else None
+                return ast.literal_eval(statement.value) if statement.value else ""
             except ValueError:
-                value = None
-            if not isinstance(value, tuple) or not all(isinstance(name, str) for name in value):
-                raise BadInput(f'{path}: ROWS is not a literal tuple of row names such as ("M24", "A2")')
-            return value
-    return ()
+                return ""
+    return None
 
 
 def _figures(results: Iterable[Result], known: Mapping[str, object]) -> dict[str, tuple[Figure, ...]]:

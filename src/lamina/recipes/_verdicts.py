@@ -24,6 +24,12 @@ BATCHES = (1, 128)
 GPUS = ("gtx_580", "k20m", "k40m", "titan_x", "titan_x_pascal", "p100", "fury_x")  # of the survey's time
 NODE_M = 28 * nm  # of prices
 SERVER = "xeon_e5_2430"  # one socket of 2012
+IN_CHINESE = {
+    "scalar core": "标量核",
+    "vector core": "向量核",
+    "server of 2012, one socket": "2012 年单路服务器",
+    "server of 2016, two sockets": "2016 年双路服务器",
+}
 CORES = {  # one core of it, without and with its vector unit
     "scalar core": f"{SERVER}:cores=1,ops_per_cycle_32=2,ops_per_cycle_16=2,ops_per_cycle_8=2",
     "vector core": f"{SERVER}:cores=1",
@@ -39,6 +45,8 @@ class Verdict:
     high: float
     figures: Mapping[str, float]
     why: str = ""
+    says_zh: str = ""  # in Chinese, as `why_zh`
+    why_zh: str = ""
 
     @property
     def holds(self) -> Holds:
@@ -56,20 +64,28 @@ def gpu_over_cores() -> list[Verdict]:
     """C28, first half: pictures a second of a card over those of one core, in float32."""
     says = "a GPU is tens to a thousand times one core"
     why = "a roofline gives cores and cards their peak; the largest cards in large batches exceed it over a scalar core"
+    why_zh = "屋顶线模型让核与卡都达到峰值；批量大时，最大的卡超出了标量核的这一范围"
     return [
-        Verdict(claim="C28", says=f"{says} ({core})", low=10, high=1000, figures=_ratios(spec), why=why)
+        Verdict(
+            claim="C28", says=f"{says} ({core})", low=10, high=1000, figures=_ratios(spec), why=why,
+            says_zh=f"GPU 的速度是单核的几十到一千倍（{IN_CHINESE[core]}）", why_zh=why_zh,
+        )
         for core, spec in CORES.items()
-    ]
+    ]  # fmt: skip
 
 
 def gpu_over_servers() -> list[Verdict]:
     """C28, second half: pictures a second of a card over those of a server."""
     says = "a card replaces tens to hundreds of servers"
     why = "a server's cores have vector units too: peak against peak a card of 2016 is a few servers of 2016"
+    why_zh = "服务器的核也有向量单元：峰值对峰值，2016 年的一块卡只相当于 2016 年的几台服务器"
     return [
-        Verdict(claim="C28", says=f"{says} ({server})", low=10, high=1000, figures=_ratios(spec), why=why)
+        Verdict(
+            claim="C28", says=f"{says} ({server})", low=10, high=1000, figures=_ratios(spec), why=why,
+            says_zh=f"一块卡可代替几十到几百台服务器（{IN_CHINESE[server]}）", why_zh=why_zh,
+        )
         for server, spec in SERVERS.items()
-    ]
+    ]  # fmt: skip
 
 
 def asic_over_fpga_speed() -> Verdict:
@@ -87,6 +103,8 @@ def asic_over_fpga_speed() -> Verdict:
             "AlexNet on Zhang's engine, same memory": fpga / asic,
         },
         why="one design at one node gains 3.4 to 4.6 in clock; more than that takes more units, which the area allows",
+        says_zh="ASIC 的速度是 FPGA 的 5 到 10 倍",
+        why_zh="同一设计、同一工艺，时钟只快 3.4 到 4.6 倍；再快就要更多的运算单元，而面积允许这样做",
     )
 
 
@@ -104,6 +122,8 @@ def asic_over_fpga_price() -> Verdict:
             for name, area in areas.items()
         },
         why="the package decides the price of a small chip; prices are assumed (components/silicon_price.py)",
+        says_zh="大批量时 ASIC 便宜 10 到 100 倍",
+        why_zh="小芯片的价格取决于封装；价格为假定值（components/silicon_price.py）",
     )
 
 
@@ -142,10 +162,14 @@ def training() -> list[Verdict]:
         Verdict(
             claim="C26", says="FPGAs and ASICs take less energy a picture than a GPU", low=1, high=1e6, figures=infer,
             why="the GPU at its board's rated power, one picture; DianNao and Eyeriss without the rest of their boards",
+            says_zh="每幅图片的能耗，FPGA 和 ASIC 低于 GPU",
+            why_zh="GPU 按整卡额定功率、每次一幅图片计；DianNao 与 Eyeriss 不含板上其余部分",
         ),
         Verdict(
             claim="C26", says="training is fastest on a GPU (time of a step over the GPU's)", low=1, high=1e6,
             figures=train, why="128 pictures, float32; peak against peak, so a many-core server comes close",
+            says_zh="训练以 GPU 最快（一步的时间与 GPU 之比）",
+            why_zh="128 幅图片，float32；峰值对峰值，所以众核服务器也相差不远",
         ),
     ]  # fmt: skip
 
