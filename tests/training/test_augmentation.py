@@ -84,6 +84,25 @@ def test_maps_are_rotation_shear_scale_and_shift_within_their_bounds():
     assert torch.allclose(every[:, :2], wanted, atol=1e-6)
 
 
+def test_a_share_of_the_pictures_is_mirrored_and_shifts_may_be_of_whole_pixels():
+    x = pictures(3000, 1, 6, 5)
+    mirrored = Augmentation(flip=0.3)({"x": x}, generator=keyed(6))["x"]
+    same, other = ((mirrored - y).abs().flatten(1).amax(1) < 5e-6 for y in (x, x.flip(3)))
+    assert (same ^ other).all()
+    assert float(other.float().mean()) == pytest.approx(0.3, abs=0.03)
+    maps = Augmentation(translate=2, whole=True).maps(5000, keyed(7))
+    shifts, counts = maps[:, :, 2].unique(return_counts=True)
+    assert shifts.tolist() == [-2, -1, 0, 1, 2]
+    assert ((counts / 10_000 - 0.2).abs() < 0.02).all()
+    assert abs(float(torch.corrcoef(maps[:, :, 2].T)[0, 1])) < 0.05
+    both = Augmentation(translate=2, whole=True, flip=1)
+    (across, down), found = both.maps(1, keyed(8))[0, :, 2].int().tolist(), both({"x": x[:1]}, generator=keyed(8))["x"]
+    padded = torch.nn.functional.pad(x[:1], (2, 2, 2, 2)).flip(3)
+    wanted = padded[:, :, 2 + down : 8 + down, 2 - across : 7 - across]
+    assert (across, down) != (0, 0)
+    assert torch.allclose(found, wanted, atol=5e-6)
+
+
 def test_elastic_displacements_have_the_spread_asked_for_and_are_smooth():
     found = displacements((3000, 1, 20, 24), 1.5, 3.0, keyed(0))
     assert found.shape == (3000, 2, 20, 24)
@@ -143,6 +162,8 @@ def test_moving_and_bending_at_once_is_one_after_the_other_in_place():
     [
         (lambda: Augmentation(rotate=-1), "rotate is -1"),
         (lambda: Augmentation(scale=1.0), "scale is 1.0"),
+        (lambda: Augmentation(flip=1.5), "flip is 1.5"),
+        (lambda: Augmentation(translate=1.5, whole=True), "whole number of pixels"),
         (lambda: Augmentation(elastic=float("nan")), "elastic is nan"),
         (lambda: Augmentation(smoothness=0), "smoothness is 0"),
         (lambda: Augmentation(colour=0.1), "without axes"),

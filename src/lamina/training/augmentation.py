@@ -1,6 +1,7 @@
 """Augmentation: each example of a batch moved, bent and tinted by a draw of its own, the whole batch at once.
 
-    x'(u) = x(M (u + d(u)) + s)     M = rotation · shear · scale about the middle, s a shift, d an elastic displacement
+    x'(u) = x(M (u + d(u)) + s)     M = rotation · shear · scale · mirror about the middle, s a shift, d an elastic
+                                    displacement
     x'    = x' + Σ_i α_i √λ_i e_i   colours along the principal axes of their covariance, λ_i its values, e_i its axes
 
 One bilinear look-up does all geometry; what lies outside the picture is 0. An elastic displacement is uniform noise,
@@ -31,6 +32,8 @@ class Augmentation:
     """How far at most, or (elastic, colour) how strong; a call gives the batch with other pictures."""
 
     translate: float = 0.0  # pixels along each axis, at most
+    whole: bool = False  # shifts of whole pixels, each as likely: a fraction of a pixel blurs
+    flip: float = 0.0  # the share of pictures that are mirrored, left for right
     rotate: float = 0.0  # radians, at most, to either side
     scale: float = 0.0  # each axis is longer or shorter by this share, at most
     shear: float = 0.0  # pixels to the side per pixel up, at most
@@ -43,6 +46,10 @@ class Augmentation:
         for name in ("translate", "rotate", "shear", "elastic", "colour"):
             if not 0 <= getattr(self, name) < math.inf:
                 raise BadInput(f"{name} is {getattr(self, name)}: 0 or more is needed")
+        if not 0 <= self.flip <= 1:
+            raise BadInput(f"flip is {self.flip}: a share of the pictures in [0, 1] is needed")
+        if self.whole and self.translate != int(self.translate):
+            raise BadInput(f"translate is {self.translate} with whole=True: a whole number of pixels is needed")
         if not 0 <= self.scale < 1:
             raise BadInput(f"scale is {self.scale}: [0, 1) is allowed")
         if not 0 < self.smoothness < math.inf:
@@ -56,7 +63,8 @@ class Augmentation:
         if x is None or x.dim() != 4 or not x.is_floating_point():
             given = "nothing" if x is None else f"{x.dtype} {list(x.shape)}"
             raise BadInput(f"x is {given}: pictures [n, c, h, w] of floating point are needed")
-        moved = self.maps(len(x), generator) if self.translate or self.rotate or self.scale or self.shear else None
+        moves = self.translate or self.flip or self.rotate or self.scale or self.shear
+        moved = self.maps(len(x), generator) if moves else None
         bent = displacements(x.shape, self.elastic, self.smoothness, generator) if self.elastic else None
         if moved is not None or bent is not None:
             x = warp(x, moved, bent)
@@ -70,9 +78,12 @@ class Augmentation:
         angle, shear = draws[0] * self.rotate, draws[1] * self.shear
         wide, high = 1 + draws[2:4] * self.scale
         cos, sin = angle.cos(), angle.sin()
-        # rotation [[c, -s], [s, c]] of shear [[1, k], [0, 1]] of scale
-        first = torch.stack([cos * wide, (cos * shear - sin) * high, draws[4] * self.translate], dim=1)
-        second = torch.stack([sin * wide, (sin * shear + cos) * high, draws[5] * self.translate], dim=1)
+        across, down = (draws[4:] * (self.translate + 0.5)).round() if self.whole else draws[4:] * self.translate
+        if self.flip:
+            wide = torch.where(torch.rand(count, generator=generator) < self.flip, -wide, wide)
+        # rotation [[c, -s], [s, c]] of shear [[1, k], [0, 1]] of scale and mirror
+        first = torch.stack([cos * wide, (cos * shear - sin) * high, across], dim=1)
+        second = torch.stack([sin * wide, (sin * shear + cos) * high, down], dim=1)
         return torch.stack([first, second], dim=1)
 
 
