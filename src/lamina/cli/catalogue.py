@@ -44,12 +44,14 @@ def check(file: Annotated[Path, typer.Argument(help="A machine file.", metavar="
 
 
 def reproduce(
-    rows: Annotated[list[str] | None, typer.Argument(help="Rows of the survey or machines.", metavar="ROW")] = None,
+    rows: Annotated[
+        list[str] | None, typer.Argument(help="Rows, claims or machines; `claims` runs every study.", metavar="ROW")
+    ] = None,
     out: Annotated[
-        Path | None, typer.Option("--out", help="A folder for a page with the plots.", metavar="DIR")
+        Path | None, typer.Option("--out", help="A folder for a page; of claims runs/claims.", metavar="DIR")
     ] = None,
 ) -> Any:
-    """Published beside reproduced, the misses shown; exit 1 where one is not explained."""
+    """Published beside reproduced, the misses shown; exit 1 where one is not explained. A claim may fail."""
     return lamina.reproduce(*(rows or ()), out=out)
 
 

@@ -104,19 +104,22 @@ def _cost(result: Result | None, language: Language) -> str:
 def _figure(figure: Figure, language: Language) -> list[str]:
     say = words(language)
     unit = say["units"].get(figure.unit, figure.unit)
-    found = plain(figure.measured)
-    if figure.values:
-        low, high = figure.interval
-        found += f" [{plain(low)}, {plain(high)}]"
     asked = f"{_SIGNS[figure.rule]} {plain(figure.limit)} {unit}".rstrip()
     title = figure.title_zh or figure.title if language == "zh" else figure.title
     return [
         title,
-        f"{found} {unit}".rstrip(),
+        found(figure, unit),
         asked,
         say["verdicts"][figure.verdict],
         str(len(figure.values) or "–"),
     ]
+
+
+def found(figure: Figure, unit: str) -> str:
+    """The number with its interval, where there are several values, and `unit`."""
+    low, high = figure.interval
+    interval = f" [{plain(low)}, {plain(high)}]" if figure.values else ""
+    return f"{plain(figure.measured)}{interval} {unit}".rstrip()
 
 
 def plain(number: float) -> str:
