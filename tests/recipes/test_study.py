@@ -26,6 +26,9 @@ def test_a_study_runs_its_trials_and_says_what_it_found(tmp_path, capsys):
     assert len(stored) == 6
     assert all(s["threads"] == 1 and s["process"] != os.getpid() for s in stored)
     assert files.read_json(tmp_path / "run" / "curves.json")["curves"][0]["lines"][0]["y"] == [0.5, 1.5, 2.5]
+    page = (tmp_path / "run" / "report.html").read_text()
+    assert "one over the other" in page
+    assert "0.4 [0.1516, 0.6484] points" in page
 
 
 def test_a_study_goes_on_where_it_stopped(tmp_path):

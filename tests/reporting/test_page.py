@@ -9,12 +9,14 @@ import pytest
 
 import lamina
 from lamina.core.errors import BadInput
+from lamina.core.run_folder import open_run
 from lamina.reporting import report
 from lamina.reporting.markup import script_json
 from lamina.reporting.sections import NAMES
-from tests.reporting.synthetic import MACHINES, make
+from tests.reporting.synthetic import MACHINES, dump, make
 
-OF_TABLES = {"space", "machine_roofs", "reproduced", "prices"}  # sections of a sweep and of a table alone
+# sections of a sweep, of a table and of a study alone
+OF_TABLES = {"space", "machine_roofs", "reproduced", "prices", "found", "curves"}
 OF_RUNS = [name for name in NAMES if name not in OF_TABLES]
 _VOID = {"meta", "link", "img", "br"}
 
@@ -281,9 +283,65 @@ def test_the_page_of_published_figures(reproduced):
     assert asic["y"][-1] < fpga["y"][-1]  # many
 
 
-def test_plotly_accepts_the_figures_of_tables_and_sweeps(table, space, reproduced):
+@pytest.fixture(scope="module")
+def study(tmp_path_factory):
+    """A study's folder as `_study.study` leaves it: figures of two units, one of them without seeds, and two plots."""
+    out = tmp_path_factory.mktemp("study") / "s"
+    with open_run(out, {"verb": "run", "recipe": "pooling", "seed": 0, "settings": {}}):
+        pass
+
+    def shown(title, unit, found, limit, seeds, verdict):
+        told = {"title": title, "unit": unit, "row": "M25", "claim": "C17", "source": "a paper", "found": "x"}
+        measured = sum(found) / len(found)
+        told |= {"measured": measured, "interval": [min(found), max(found)], "limit": limit, "seeds": seeds}
+        return told | {"asked": f">= {limit} {unit}", "verdict": verdict}
+
+    rows = [
+        shown("maximum less average", "points", (0.5, 1.5), 0, 5, "holds"),
+        shown("maximum less average", "points", (-0.5, 1.5), 0, 5, "undecided"),
+        shown(f"rotated {ATTACK}", "points", (-2, -1), 0, 5, "does not hold"),
+        shown("accuracy", "%", (97, 98), 97, 5, "holds"),
+        shown("parameters", "", (10, 10), 10, 0, "holds"),
+    ]
+    dump(out / "figures.json", {"schema": 1, "title": "Pooling", "seconds": 90.0, "figures": [], "shown": rows})
+    line = {"name": ATTACK, "x": [0, 1], "y": [1.0, 2.0], "low": [0.5, 1.5], "high": [1.5, 2.5]}
+    plain = {"name": "other", "x": [0, 1], "y": [1.0, 2.0], "low": [], "high": []}
+    curve = {
+        "title": "by shift",
+        "x": "shift (pixels)",
+        "y": "%",
+        "lines": [line, plain],
+        "log_x": False,
+        "log_y": True,
+    }
+    dump(out / "curves.json", {"schema": 1, "curves": [curve]})
+    report(out)
+    return out
+
+
+def test_the_page_of_a_study(study):
+    source = (study / "report.html").read_text()
+    page = Page(source)
+    assert page.open == []
+    assert page.texts["h1"] == ["Pooling"]
+    assert [a["id"] for a in page.all("section")] == ["found", "curves", "repeat"]
+    assert "3 of 5 figures hold" in source
+    drawn = figures(source)
+    assert drawn.keys() == {"plot-found-0", "plot-found-1", "plot-curves-0"}  # a figure without seeds has no interval
+    holds, undecided, against, asked = drawn["plot-found-0"]["data"]
+    assert [t["name"] for t in (holds, undecided, against, asked)] == ["holds", "undecided", "does not hold", "asked"]
+    assert (holds["x"][0], holds["error_x"]["array"], holds["error_x"]["arrayminus"]) == (1.0, [0.5], [0.5])
+    assert len({*asked["y"]}) == 3, "two figures of one title are two lines"
+    band, line, other = drawn["plot-curves-0"]["data"]
+    assert (band["x"], band["y"]) == ([0, 1, 1, 0], [1.5, 2.5, 1.5, 0.5])
+    assert band["fillcolor"] == "rgba(0,114,178,0.16)"
+    assert (line["y"], other["name"]) == ([1.0, 2.0], "other")
+    assert drawn["plot-curves-0"]["layout"]["yaxis"]["type"] == "log"
+
+
+def test_plotly_accepts_the_figures_of_tables_sweeps_and_studies(table, space, reproduced, study):
     graph_objects = pytest.importorskip("plotly.graph_objects")
-    for folder in (table, space, reproduced):
+    for folder in (table, space, reproduced, study):
         for figure in figures((folder / "report.html").read_text()).values():
             graph_objects.Figure(figure)
             assert all(figure["layout"][axis]["title"]["text"] for axis in ("xaxis", "yaxis"))

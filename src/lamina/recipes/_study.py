@@ -6,7 +6,7 @@ A recipe is a file with these three functions, a Config with `seeds`, TRIAL_S (p
 for a statement of the survey its CLAIM. A trial runs on THREADS threads (1 where the file does not say) in a process of
 its own, so that its bits do not depend on what runs beside it. What it found is in trials/NAME.json as soon as it ends,
 and `fit` may keep checkpoints in trials/NAME/: killed, the same command goes on. figures.json holds what was found,
-curves.json what the page draws. Nothing is chosen by an outcome: every trial of the plan counts.
+curves.json what the page draws, report.html both. Nothing is chosen by an outcome: every trial of the plan counts.
 
 Errors     `BadInput` for a folder of another run, and what a trial raises; Ctrl-C stops the trials that run
 """
@@ -25,10 +25,12 @@ from typing import Any
 from lamina.core import files, progress
 from lamina.core.errors import BadInput
 from lamina.core.progress import say
+from lamina.core.registry import summary
 from lamina.core.run_folder import RunFolder, open_run
-from lamina.recipes._results import Figure
+from lamina.recipes._results import Figure, told
+from lamina.reporting import report
 
-FOUND = "figures.json"
+FOUND, REPORT = "figures.json", "report.html"
 Found = Mapping[str, Mapping[str, Any]]  # trial's name -> what it found
 
 
@@ -79,8 +81,6 @@ class Study:
         return {"path": str(self.path), "recipe": self.recipe, "seconds": self.seconds, "figures": rows}
 
     def __str__(self) -> str:
-        from lamina.recipes._results import told
-
         lines = [f"{'':<62} {'found':>28}  {'asked':<12} verdict"]
         lines += [f"{f.title[:62]:<62} {told(f):>28}  {f.asked:<12} {f.verdict}" for f in self.figures]
         return "\n".join([*lines, f"{self.seconds:,.0f} s of processor time: {self.path}"])
@@ -99,11 +99,32 @@ def study(module: str, out: Path | str, config: Any) -> Study:
             if hasattr(file, "curves"):
                 drawn = [asdict(c) for c in file.curves(config, found)]
                 files.write_json(run.file("curves.json"), {"schema": 1, "curves": drawn})
-            rows = [asdict(f) for f in file.figures(config, found)]
-            files.write_json(path, {"schema": 1, "seconds": round(seconds, 1), "figures": rows})
+            found_figures = file.figures(config, found)
+            written = {"schema": 1, "seconds": round(seconds, 1), "figures": [asdict(f) for f in found_figures]}
+            files.write_json(path, written | {"title": summary(file), "shown": [_shown(f) for f in found_figures]})
+        if not run.file(REPORT).exists():
+            report(run.path)
         stored = files.read_json(path)
         figures = tuple(Figure(**f | {"values": tuple(f["values"])}) for f in stored["figures"])
         return Study(path=run.path, recipe=recipe, figures=figures, seconds=stored["seconds"])
+
+
+def _shown(figure: Figure) -> dict[str, Any]:
+    """A figure as the page shows it."""
+    return {
+        "title": figure.title,
+        "row": figure.row,
+        "claim": figure.claim,
+        "found": told(figure),
+        "asked": figure.asked,
+        "verdict": figure.verdict,
+        "seeds": len(figure.values),
+        "unit": figure.unit,
+        "measured": figure.measured,
+        "interval": list(figure.interval),
+        "limit": figure.limit,
+        "source": figure.source,
+    }
 
 
 def trials(

@@ -6,6 +6,8 @@
     cost.json             the table of INTERFACE section 2
     training_cost.json    the same of one step of training
     reproduced.json       {"figures", "prices"}: published figures beside ours
+    figures.json          {"title", "seconds", "shown"}: what a study found, each figure beside what is asked
+    curves.json           {"curves"}: what it draws, each value with its interval
     evaluation.json       {"labels", "confusion", "wrong", "examples"} on the test set
     layers.csv            one row per machine and layer
     weights.safetensors   the first convolution's filters are shown
@@ -40,6 +42,8 @@ class Run:
     cost: Mapping[str, Any]
     training_cost: Mapping[str, Any]
     reproduced: Mapping[str, Any]
+    figures: Mapping[str, Any]
+    curves: Mapping[str, Any]
     evaluation: Mapping[str, Any]
     layers: Sequence[Mapping[str, str]]
     filters: tuple[str, NDArray[Any]] | None  # name and weights (k, c, r, s) of the first convolution
@@ -56,6 +60,8 @@ def collect(path: Path) -> Run:
         cost=_object(path / "cost.json"),
         training_cost=_object(path / "training_cost.json"),
         reproduced=_object(path / "reproduced.json"),
+        figures=_object(path / "figures.json"),
+        curves=_object(path / "curves.json"),
         evaluation=_object(path / "evaluation.json"),
         layers=_rows(path / "layers.csv"),
         filters=_filters(path / "weights.safetensors"),

@@ -98,6 +98,8 @@ def _title(run: Run) -> str:
         return f"{configuration['network']} on {configuration.get('machine') or ', '.join(configuration['machines'])}"
     if configuration.get("recipe") == "reproduce":
         return "Published and reproduced"
+    if run.figures.get("title"):
+        return str(run.figures["title"])
     model, data = configuration.get("model"), configuration.get("data")
     name = model.get("name") if isinstance(model, dict) else model
     set_ = data.get("name") if isinstance(data, dict) else data
@@ -117,6 +119,11 @@ def _lead(run: Run) -> str:
         "cost": "What one network costs on each machine, layer by layer, each number with its mark and source.",
     }
     recipe = configuration.get("recipe")
+    if run.figures.get("title"):
+        return (
+            f"The study {recipe}, seeds from {configuration['seed']} on: {run.figures['seconds'] / 60:,.1f} min of "
+            "processor time. Brackets and bands are 95 % intervals of the mean over the seeds."
+        )
     lead = costed.get(recipe) or (whole if recipe else "What this run left.")
     seed = configuration.get("seed")
     return lead if seed is None else f"{lead} Seed {seed}."

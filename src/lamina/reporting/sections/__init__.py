@@ -9,6 +9,8 @@ from lamina.reporting.collect import Run
 # in the page's order
 NAMES = (
     "headline",
+    "found",
+    "curves",
     "training",
     "recognition",
     "filters",
