@@ -1,8 +1,8 @@
 """Captioner: a convolutional network looks at a picture, an LSTM writes the sentence, attending or not.
 
-    a_i = places of CNN(x)       h_0, c_0 = tanh(W mean a)        h_t, c_t = LSTM([E w_t, z_t], h_{t-1}, c_{t-1})
-    none    z_t is left out: the picture speaks through the first state alone          (Vinyals et al.)
-    soft    z_t = Σ_i α_i a_i,  α = softmax_i v·tanh(A a_i + B h_{t-1})                (Xu et al.)
+    a_i = places of CNN(x)                                        h_t, c_t = LSTM([E w_t, z_t], h_{t-1}, c_{t-1})
+    none    h_0, c_0 = tanh(W a), z_t left out: the picture speaks through the first state alone    (Vinyals et al.)
+    soft    h_0, c_0 = tanh(W mean a),  z_t = Σ_i α_i a_i,  α = softmax_i v·tanh(A a_i + B h_{t-1})       (Xu et al.)
     p(w_{t+1}) = softmax(O [h_t, z_t])
 
 The loss is -log p of the whole caption, teacher-forced. Words come out greedily or by beam search over all pictures of
@@ -24,8 +24,16 @@ from torch.nn import functional as F
 
 from lamina.core.errors import BadInput
 from lamina.models._beam import beam_search
-from lamina.models._captions import BEGIN, PAD, Batch, CaptionConfig, PictureEncoder, checked, made_up
-from lamina.models._initial import initialise
+from lamina.models._captions import (
+    BEGIN,
+    PAD,
+    Batch,
+    CaptionConfig,
+    PictureEncoder,
+    checked,
+    initialise_captions,
+    made_up,
+)
 from lamina.nn.recurrent import Recurrent
 from lamina.nn.scan import scan
 
@@ -55,8 +63,9 @@ class Captioner(nn.Module):
         self.config = config
         seen, soft = config.channels[-1], config.attention == "soft"
         self.encoder = PictureEncoder(config)
-        self.begin_h = nn.Linear(seen, config.hidden)
-        self.begin_c = nn.Linear(seen, config.hidden)
+        whole = seen if soft else config.features  # a mean has no places: what is where has to be told at once
+        self.begin_h = nn.Linear(whole, config.hidden)
+        self.begin_c = nn.Linear(whole, config.hidden)
         self.embedding = nn.Embedding(config.words, config.embedding)
         self.lstm = Recurrent("lstm", config.embedding + soft * seen, config.hidden)
         self.output = nn.Linear(config.hidden + soft * seen, config.words)
@@ -73,8 +82,8 @@ class Captioner(nn.Module):
 
     def begin(self, annotations: Tensor) -> tuple[Tensor, Tensor]:
         """The state (h, c) before the first word."""
-        mean = annotations.mean(1)
-        return torch.tanh(self.begin_h(mean)), torch.tanh(self.begin_c(mean))
+        whole = annotations.mean(1) if self.config.attention == "soft" else annotations.flatten(1)
+        return torch.tanh(self.begin_h(whole)), torch.tanh(self.begin_c(whole))
 
     def attend(self, h: Tensor, annotations: Tensor) -> tuple[Tensor, Tensor]:
         """What is looked at [n, channels], and how much of each place it is made of [n, places]."""
@@ -169,5 +178,5 @@ def example(config: Config, count: int, *, generator: torch.Generator) -> dict[s
 def captioner(config: Config = Config(), *, seed: int = 0) -> Captioner:
     """Vinyals et al. 2015, with the attention of Xu et al.; initial weights from `seed`."""
     model = Captioner(config)
-    initialise(model, seed)
+    initialise_captions(model, seed)
     return model

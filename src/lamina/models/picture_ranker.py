@@ -19,8 +19,15 @@ import torch
 from torch import Tensor, nn
 
 from lamina.core.errors import BadInput
-from lamina.models._captions import Batch, CaptionConfig, PictureEncoder, SentenceEncoder, checked, made_up
-from lamina.models._initial import initialise
+from lamina.models._captions import (
+    Batch,
+    CaptionConfig,
+    PictureEncoder,
+    SentenceEncoder,
+    checked,
+    initialise_captions,
+    made_up,
+)
 
 ROWS = ("M37",)
 INPUT_SHAPE = (1, 1, 32, 32)
@@ -103,5 +110,5 @@ def example(config: Config, count: int, *, generator: torch.Generator) -> dict[s
 def picture_ranker(config: Config = Config(), *, seed: int = 0) -> PictureRanker:
     """Kiros et al. 2014; initial weights from `seed`."""
     model = PictureRanker(config)
-    initialise(model, seed)
+    initialise_captions(model, seed)
     return model

@@ -30,9 +30,9 @@ from lamina.models._captions import (
     SentenceEncoder,
     checked,
     checked_tokens,
+    initialise_captions,
     made_up,
 )
-from lamina.models._initial import initialise
 
 ROWS = ("M38",)
 INPUT_SHAPE = (1, 16)
@@ -134,5 +134,5 @@ def example(config: Config, count: int, *, generator: torch.Generator) -> dict[s
 def text_to_image(config: Config = Config(), *, seed: int = 0) -> TextToImage:
     """Sohn et al. 2015 with a sentence as the condition; initial weights from `seed`."""
     model = TextToImage(config)
-    initialise(model, seed)
+    initialise_captions(model, seed)
     return model
