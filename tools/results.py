@@ -9,7 +9,6 @@ named after the commit, so that no number of an older source slips in. Parameter
 
 import argparse
 import csv
-import json
 import subprocess
 import sys
 from collections.abc import Callable, Iterable, Mapping
@@ -18,6 +17,7 @@ from typing import Any
 
 import readme
 
+from lamina.api import sources
 from lamina.core import files
 from lamina.core.run_folder import read_settings
 from lamina.hw.families import systolic
@@ -33,6 +33,41 @@ LECUN = "LeCun et al., Proc. IEEE 86(11), 1998, https://doi.org/10.1109/5.726791
 # model: (smallest accuracy asked, ratio published), both of the whole MNIST; the ratio asked is 35 for both
 MODELS = {"lenet5_caffe": (99.0, 39.0), "lenet_300_100": (98.2, 40.0)}
 RATIO, DROP = 35.0, 0.1
+# model: what it is called, source, then (exact count asked, what the paper prints) of parameters and of MACs. Papers
+# print two digits; the exact counts are those of the definitions that their authors or Caffe and torchvision published.
+CLASSIC: dict[str, tuple[str, str, tuple[int, float | None], tuple[int, float | None]]] = {
+    "lenet5": ("LeNet-5", LECUN, (61_706, None), (416_520, None)),
+    "alexnet": (
+        "AlexNet in two towers",
+        "Krizhevsky et al., NIPS 2012, section 1, https://doi.org/10.1145/3065386; exact: Caffe's bvlc_alexnet",
+        (60_965_224, 60e6),
+        (724_406_816, None),
+    ),
+    "vgg16": (
+        "VGG-16",
+        "Simonyan and Zisserman, ICLR 2015, table 2, https://arxiv.org/abs/1409.1556; exact: the authors' Caffe file",
+        (138_357_544, 138e6),
+        (15_470_264_320, None),
+    ),
+    "googlenet": (
+        "GoogLeNet at inference",
+        "Szegedy et al., CVPR 2015, sections 1 and 5, https://arxiv.org/abs/1409.4842; exact: bvlc_googlenet",
+        (6_998_552, 6.8e6),
+        (1_582_671_872, 1.5e9),
+    ),
+    "resnet18": (
+        "ResNet-18",
+        "He et al., CVPR 2016, table 1, https://arxiv.org/abs/1512.03385; exact: torchvision's resnet18",
+        (11_689_512, None),
+        (1_814_073_344, 1.8e9),
+    ),
+    "resnet50": (
+        "ResNet-50",
+        "He et al., CVPR 2016, table 1, https://arxiv.org/abs/1512.03385; exact: the authors' Caffe file",
+        (25_557_032, None),
+        (3_857_973_248, 3.8e9),
+    ),
+}
 Found = tuple[Mapping[str, Any], list[Figure]]  # the configuration, and what was measured with it
 GOLDEN = ROOT / "tests" / "golden" / "scalesim.csv"
 
@@ -96,14 +131,17 @@ def differing(summaries: Iterable[Mapping[str, Any]]) -> Figure:
 
 
 def counts(commit: str, seeds: Iterable[int]) -> Found:
-    """Parameters and multiply-accumulates of LeNet-5 with the sizes of 1998 and a dense third layer."""
-    listed = subprocess.run([LAMINA, "list", "models", "--json"], check=True, capture_output=True).stdout
-    model = next(m for m in json.loads(listed) if m["name"] == "lenet5")
-    figure = figures_of("M24", LECUN)
-    return {"model": "lenet5"}, [
-        figure("lenet5_parameters", "parameters of LeNet-5", "", model["parameters"], "equal", 61_706, None),
-        figure("lenet5_macs", "multiply-accumulates of LeNet-5", "", model["macs"], "equal", 416_520, None),
-    ]
+    """Parameters and multiply-accumulates of the classic networks, counted in their graphs at the published input."""
+    figures, inputs = [], {}
+    for name, (title, source, *limits) in CLASSIC.items():
+        network = sources.model_network(name)
+        inputs[name] = [list(type_.shape) for type_ in network.inputs.values()]
+        figure = figures_of("M24", source)
+        found = {"parameters": network.parameters, "macs": network.macs}
+        for (what, measured), (limit, published) in zip(found.items(), limits, strict=True):
+            words = f"{'multiply-accumulates' if what == 'macs' else what} of {title}"
+            figures.append(figure(f"{name}_{what}", words, "", measured, "equal", limit, published))
+    return {"inputs": inputs}, figures
 
 
 def cycles(commit: str, seeds: Iterable[int]) -> Found:
