@@ -107,6 +107,9 @@ def test_the_model_s_pooling_is_all_that_differs():
         assert sum(p.numel() for p in model.parameters()) == 78 + 304 + 4 * 49 * 5 + 5 + 60
     kinds = list(outputs.values())
     assert all(not torch.allclose(a, b) for i, a in enumerate(kinds) for b in kinds[:i])
+    model = lamina.models.pooling_cnn(Config(pooling="none", widths=(3, 4), hidden=5), seed=1).eval()
+    assert sum(p.numel() for p in model.parameters()) == 78 + 304 + 4 * 784 * 5 + 5 + 60
+    assert model(x).shape == (2, 10)
 
 
 def test_bad_input_says_what_is_needed():

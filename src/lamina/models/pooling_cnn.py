@@ -2,9 +2,10 @@
 
     x ─conv 5x5, ReLU, pool─▶ 32@14x14 ─conv 5x5, ReLU, pool─▶ 64@7x7 ─▶ 128 ─ReLU─▶ classes
 
-max, average, overlapping (windows of 3, stride 2), stochastic, or none but every second place kept (`stride`). Every
-kind halves the map, so parameters and products of the layers are the same whatever is chosen: 454,922 and 11,065,088
-on 28 x 28 pixels. Products inside of stochastic pooling are no multiply-accumulates of a layer.
+max, average, overlapping (windows of 3, stride 2), stochastic, or every second place kept (`stride`). These halve the
+map, so parameters and products of the layers are the same whatever is chosen: 454,922 and 11,065,088 on 28 x 28 pixels.
+`none` keeps the map: the convolutions have the same weights, the classifier sees 16 times as many inputs. Products
+inside of stochastic pooling are no multiply-accumulates of a layer.
 
 Shapes     x_BCHW [n, channels, size, size], size a multiple of 4; logits [n, classes]
 Paper      Zeiler and Fergus, "Stochastic Pooling for Regularization of Deep Convolutional Neural Networks", ICLR 2013,
@@ -34,7 +35,7 @@ PAPER = "Zeiler and Fergus, ICLR 2013, https://arxiv.org/abs/1301.3557"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Config:
-    pooling: Literal["max", "average", "overlapping", "stochastic", "stride"] = "max"
+    pooling: Literal["max", "average", "overlapping", "stochastic", "stride", "none"] = "max"
     channels: int = 1
     size: int = 28  # pixels of a side, a multiple of 4
     widths: tuple[int, int] = (32, 64)  # maps of the two convolutions
@@ -54,7 +55,8 @@ class PoolingCnn(DrawingClassifier):
         first, second = config.widths
         self.conv1 = nn.Conv2d(config.channels, first, 5, padding=2)
         self.conv2 = nn.Conv2d(first, second, 5, padding=2)
-        self.fc1 = nn.Linear(second * (config.size // 4) ** 2, config.hidden)
+        side = config.size if config.pooling == "none" else config.size // 4
+        self.fc1 = nn.Linear(second * side**2, config.hidden)
         self.fc2 = nn.Linear(config.hidden, config.classes)
 
     def logits(self, x: Tensor, generator: torch.Generator | None) -> Tensor:
@@ -70,6 +72,8 @@ class PoolingCnn(DrawingClassifier):
             return pooling.overlapping_pool(h, padding=1)
         if kind == "stride":
             return h[:, :, ::2, ::2]
+        if kind == "none":
+            return h
         return pooling.max_pool(h) if kind == "max" else pooling.average_pool(h)
 
 
