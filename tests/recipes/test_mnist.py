@@ -13,8 +13,8 @@ from lamina.core.errors import BadInput
 from lamina.recipes import mnist as recipe
 from lamina.recipes.mnist import ARMS, Config, ensemble, figures, plan, trial
 
-SMALL = Config(data="digits", seeds=2, nets=2, epochs=1, limit=256)
-SETTINGS = {"seed": 0, "epochs": 1, "data": "digits", "limit": 256}
+SMALL = Config(data="digits", seeds=2, nets=2, epochs=1, limit=128)
+SETTINGS = {"seed": 0, "epochs": 1, "data": "digits", "limit": 128}
 
 
 def net(parts, labels=(0, 1, 2, 1)):
@@ -44,7 +44,7 @@ def test_the_plan_has_every_seed_of_every_arm():
 @pytest.mark.parametrize("arm", ARMS)
 def test_a_trial_judges_what_it_learnt_by_the_test_set(arm, tmp_path):
     result = trial({**SETTINGS, "arm": arm}, tmp_path)
-    test = lamina.data.digits().test.first(256)
+    test = lamina.data.digits().test.first(128)
     module = importlib.import_module(f"lamina.models.{ARMS[arm].model}")
     model = getattr(lamina.models, ARMS[arm].model)(module.Config(**ARMS[arm].settings)).eval()
     model.load_state_dict(load_file(tmp_path / "weights.safetensors"))

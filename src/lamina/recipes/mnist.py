@@ -5,8 +5,8 @@
     lenet5_augmented     the same net, no dropout          affine and elastic distortions of every picture
     dropconnect          convolutions, DropConnect behind  the same distortions; several nets, one vote
 
-55,000 digits train, 5,000 validate: epochs, rates and strengths were chosen there, in short runs. The test set is read
-once by each trained net. What is judged is the worst of the seeds (the mean stands beside it), and of the ensemble the
+55,000 digits train, 5,000 validate; epochs, rates and strengths were set before the first run, and each trained net
+reads the test set once. What is judged is the worst of the seeds (the mean stands beside it), and of the ensemble the
 mean of its nets' probabilities. All train by one loop: AdamW, batches of 128, a one-cycle learning rate.
 
 Papers     LeCun et al., Proc. IEEE 86(11), 1998, https://doi.org/10.1109/5.726791 (0.95 %, with distortions 0.8 %);
@@ -27,7 +27,14 @@ from lamina.recipes._study import Curves, Found, Line, Study, Trial, per_seed, s
 ROWS = ("M23", "M24", "M26", "M27")
 TRIAL_S = 250.0
 PARTS = 10_000  # of a probability, as the nets of the ensemble hand them over
-DISTORTION = {"translate": 1.5, "rotate": 0.2, "scale": 0.15, "shear": 0.12, "elastic": 1.0, "smoothness": 4.0}
+DISTORTION: Mapping[str, Any] = {
+    "translate": 1.5,
+    "rotate": 0.2,
+    "scale": 0.15,
+    "shear": 0.12,
+    "elastic": 1.0,
+    "smoothness": 4.0,
+}
 TARGET = "the issue's target"
 WAN = "Wan et al., ICML 2013, table 3, https://proceedings.mlr.press/v28/wan13.html"
 
