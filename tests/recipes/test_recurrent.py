@@ -1,70 +1,44 @@
-"""Recipes of recurrent networks in miniature: what they leave, going on after a kill, what they refuse."""
-
-import json
+"""The studies of XOR in space and time in miniature: what a trial finds, how figures judge it, what is refused."""
 
 import pytest
 
 from lamina.core.errors import BadInput
-from lamina.recipes import adding, temporal_xor
-from lamina.training import _loop
+from lamina.recipes import temporal_xor, xor
+from lamina.recipes._results import Figure
 
-ADDING = adding.Config(steps=(10,), hidden=16, updates=90, batch_size=32, examples=960, rates=(0.01,))
-XOR = temporal_xor.Config(steps=12, hidden=8, updates=20, batch_size=32, examples=64)
-
-
-def kill_in(monkeypatch, stage):
-    """Let training break off in the second epoch of `stage`; what undoes it."""
-    monkeypatch.setattr(_loop, "SAVE_AT_LEAST_S", 0.0)
-    original = _loop.Loop._end_of_epoch
-
-    def killed(self, seconds):
-        original(self, seconds)
-        if self.stage == stage and self.at.epoch == 2:
-            raise RuntimeError("killed")
-
-    monkeypatch.setattr(_loop.Loop, "_end_of_epoch", killed)
-    return lambda: monkeypatch.setattr(_loop.Loop, "_end_of_epoch", original)
+XOR = xor.Config(seeds=2, passes=40, updates=500, sets=5)
+TEMPORAL = temporal_xor.Config(steps=12, hidden=8, updates=20, batch_size=32, examples=64)
 
 
-def test_adding_goes_on_where_it_was_killed(tmp_path, monkeypatch):
-    whole = adding.adding(tmp_path / "a", ADDING)
-    assert [row["model"] for row in whole.rows] == ["rnn", "lstm"]
-    for row in whole.rows:
-        assert len(row["gradient_norms"]) == 11
-        assert row["reach"] == pytest.approx(row["gradient_norms"][10] / row["gradient_norms"][0])
-        assert 0 < row["error"] < 1
-        assert 0 <= row["solved"] <= 1
-        assert row["model"] in str(whole)
-    assert json.loads((tmp_path / "a" / "adding.json").read_text())["rows"] == whole.to_json()["rows"]
-    undo = kill_in(monkeypatch, "lstm_10_0.01")
-    with pytest.raises(RuntimeError, match="killed"):
-        adding.adding(tmp_path / "b", ADDING)
-    undo()
-    assert adding.adding(tmp_path / "b", ADDING).rows == whole.rows
+def found_of(module, config, folder):
+    """What each trial of the plan found, one after the other in this process."""
+    return {trial.name: module.trial(trial.settings, folder) for trial in module.plan(config)}
 
 
-def test_temporal_xor_goes_on_where_it_was_killed(tmp_path, monkeypatch):
-    whole = temporal_xor.temporal_xor(tmp_path / "a", XOR)
-    assert tuple(whole.right) == temporal_xor.NETWORKS
-    assert all(0 <= share <= 1 for found in whole.right.values() for share in found)
-    assert "elman_full" in str(whole)
-    json.dumps(whole.to_json())
-    undo = kill_in(monkeypatch, "jordan")
-    with pytest.raises(RuntimeError, match="killed"):
-        temporal_xor.temporal_xor(tmp_path / "b", XOR)
-    undo()
-    assert temporal_xor.temporal_xor(tmp_path / "b", XOR).right == whole.right
-    with pytest.raises(BadInput, match="another configuration"):
-        temporal_xor.temporal_xor(tmp_path / "a", temporal_xor.Config(seed=3))
+def by_name(figures: list[Figure]) -> dict[str, Figure]:
+    return {figure.name: figure for figure in figures}
 
 
-def test_bad_settings_are_refused(tmp_path):
-    with pytest.raises(BadInput, match="did you mean 'lstm'"):
-        adding.adding(tmp_path / "run", adding.Config(models=("lstn",)))
-    assert not (tmp_path / "run").exists()
-    with pytest.raises(BadInput, match="each once"):
-        adding.Config(steps=(10, 10))
-    with pytest.raises(BadInput, match="updates is 0"):
-        adding.Config(updates=0)
-    with pytest.raises(BadInput, match="steps is 2: at least 3"):
-        temporal_xor.Config(steps=2)
+def test_xor_is_learnt_by_a_hidden_layer_alone(tmp_path):
+    found = found_of(xor, XOR, tmp_path)
+    assert len(found) == 1 + 2 * 3
+    figures = by_name(xor.figures(XOR, found))
+    assert all(figure.holds for figure in figures.values()), [f.name for f in figures.values() if not f.holds]
+    assert figures["dichotomies"].measured == xor.COVER
+    assert figures["perceptron_right"].values == (3, 3)
+    assert figures["perceptron_mistakes"].values == (100, 100)
+    assert figures["mlp_right"].values == (4, 4)
+    assert 0 < figures["mistakes_over_bound"].measured <= 1
+    assert 0 < figures["gradient_error"].measured < 1e-7
+    found["lines"] = {"dichotomies": 16, "right": 4}
+    found["perceptron-1"] = {"right": 5, "mistakes": 97.5}
+    found["mlp-1"] = {"right": 3, "gradient_error": 0.1}
+    found["bound-1"] = {"share": 1.5}
+    assert not any(figure.holds for figure in xor.figures(XOR, found))
+
+
+def test_bad_settings_are_refused():
+    with pytest.raises(BadInput, match="seeds is 1: at least 2"):
+        xor.Config(seeds=1)
+    with pytest.raises(BadInput, match="passes is 0"):
+        xor.Config(passes=0)
