@@ -95,7 +95,7 @@ def figures(config: Config, found: Found) -> list[Figure]:
     times = nets.dense_parameters(widest) / nets.LENET5
     plain, without = differences(mlp, lenet), differences(mlp_shuffled, lenet_shuffled)
     moved = tuple(map(abs, differences(mlp_shuffled, mlp)))
-    trails = {"unit": "points", "rule": "at_least", "limit": 0.0, "source": SOURCE, "claim": CLAIM}
+    trails: dict[str, Any] = {"unit": "points", "rule": "at_least", "limit": 0.0, "source": SOURCE, "claim": CLAIM}
     counts = found["counts"]
     dense = counts["dense_parameters"][SIDES.index(224)]
     return [
