@@ -105,42 +105,50 @@ class _Clockwork(torch.autograd.Function):
         steps, hidden = len(x), len(bias)
         active = _active(periods, hidden, start, steps)
         # every module's input products at its own ticks, beforehand
-        h = x.new_empty(steps, len(before), hidden)
+        states = x.new_empty(steps + 1, len(before), hidden)
+        states[0], h = before, states[1:]
         for rows, ticks in _modules(periods, hidden, start):
             h[ticks, :, rows] = F.linear(x[ticks], weight_ih[rows], bias[rows])
         across = weight_hh.T.contiguous()
+        heard = {rows: across[:, :rows] for rows in set(active)}
         state = before
         for step, rows in zip(h.unbind(0), active, strict=True):
             if rows < hidden:
                 step[:, rows:] = state[:, rows:]
             if rows:
                 part = step[:, :rows]
-                torch.addmm(part, state, across[:, :rows], out=part).tanh_()
+                torch.addmm(part, state, heard[rows], out=part).tanh_()
             state = step
-        ctx.save_for_backward(x, before, weight_ih, weight_hh, h)
+        ctx.save_for_backward(x, weight_ih, weight_hh, states)
         ctx.periods, ctx.start, ctx.active = periods, start, active
         return h
 
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx, given):
-        x, before, weight_ih, weight_hh, h = ctx.saved_tensors
+        x, weight_ih, weight_hh, states = ctx.saved_tensors
+        h, earlier = states[1:], states[:-1]
         steps, hidden = len(x), h.shape[2]
-        behind = torch.empty_like(h)  # of the sums below tanh, where they were computed
-        carried = torch.zeros_like(before)
+        # the slope of tanh, which becomes the gradient of the sums below it where those were computed
+        behind = torch.addcmul(h.new_ones(()), h, h, value=-1)
+        heard = {rows: weight_hh[:rows] for rows in set(ctx.active)}
+        # of each state, all that comes after it included; what stands still hands its own on
+        whole, direct = given[steps - 1], [torch.zeros_like(given[0]), *given.unbind(0)]
         for t in range(steps - 1, -1, -1):
-            rows = ctx.active[t]
-            carried += given[t]
-            if rows:
-                now = behind[t, :, :rows]
-                part = h[t, :, :rows]
-                torch.addcmul(carried[:, :rows], carried[:, :rows] * part, part, value=-1, out=now)
-                carried[:, :rows] = 0
-                carried.addmm_(now, weight_hh[:rows])
+            rows, own = ctx.active[t], direct[t]
+            if rows == hidden:
+                now = behind[t].mul_(whole)
+                whole = torch.addmm(own, now, heard[rows])
+            elif rows:
+                now = behind[t, :, :rows].mul_(whole[:, :rows])
+                standing = whole[:, rows:]
+                whole = torch.addmm(own, now, heard[rows])
+                whole[:, rows:] += standing
+            else:
+                whole = own + whole
         dx = torch.zeros_like(x) if ctx.needs_input_grad[0] else None
         d_ih, d_hh = torch.zeros_like(weight_ih), torch.zeros_like(weight_hh)
         d_bias = weight_hh.new_zeros(hidden)
-        earlier = torch.cat([before[None], h[:-1]])
         for rows, ticks in _modules(ctx.periods, hidden, ctx.start):
             now = behind[ticks, :, rows].flatten(0, 1)
             d_ih[rows] = now.T @ x[ticks].flatten(0, 1)
@@ -148,7 +156,7 @@ class _Clockwork(torch.autograd.Function):
             d_bias[rows] = now.sum(0)
             if dx is not None:
                 dx[ticks] += (now @ weight_ih[rows]).view(-1, *x.shape[1:])
-        return dx, carried, d_ih, d_hh, d_bias, None, None
+        return dx, whole, d_ih, d_hh, d_bias, None, None
 
 
 def _active(periods: tuple[int, ...], hidden: int, start: int, steps: int) -> list[int]:
