@@ -12,11 +12,15 @@ Errors     `BadInput` for more digits than there are
 """
 
 import math
+import statistics
+from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
 from lamina.core.errors import BadInput
 from lamina.core.seeds import derive
+from lamina.recipes._interval import interval
+from lamina.recipes._study import Line
 
 LENET5 = 61_706  # parameters
 PICTURES = 55_000  # of MNIST's training split
@@ -86,6 +90,13 @@ def accuracy(model: Any, x: Any, y: Any) -> float:
     from lamina.training.evaluation import evaluate
 
     return 100 * evaluate(model, Split(tensors={"x": x, "y": y}), batch_size=500)["accuracy"]
+
+
+def line(name: str, x: Sequence[float], values: Sequence[Sequence[float]]) -> Line:
+    """The curve of means, with their intervals, of the `values` of all seeds at each x."""
+    bounds = [interval(v) for v in values]
+    mean = [statistics.fmean(v) for v in values]
+    return Line(name=name, x=x, y=mean, low=[low for low, _ in bounds], high=[high for _, high in bounds])
 
 
 @cache

@@ -14,15 +14,13 @@ Paper      LeCun et al., Proc. IEEE 86(11), 1998, section I (what fully connecte
 """
 
 import math
-import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from lamina.core.errors import BadInput
 from lamina.recipes import _digit_nets as nets
-from lamina.recipes._interval import interval
 from lamina.recipes._results import Figure, over_seeds
 from lamina.recipes._study import Curves, Found, Line, Study, Trial, differences, per_seed, seeds, study
 
@@ -157,8 +155,8 @@ def curves(config: Config, found: Found) -> list[Curves]:
             x="parameters",
             y="test error, %",
             lines=(
-                _line("MLP", [nets.dense_parameters(width) for width in widths], errors),
-                _line("LeNet-5 (61,706 parameters)", ends, [lenet, lenet]),
+                nets.line("MLP", [nets.dense_parameters(width) for width in widths], errors),
+                nets.line("LeNet-5 (61,706 parameters)", ends, [lenet, lenet]),
             ),
             log_x=True,
         ),
@@ -197,12 +195,6 @@ def _needed(config: Config, found: Found, seed: int) -> float:
             return math.exp(math.log(before[0]) + share * math.log(parameters / before[0])) / nets.LENET5
         before = parameters, error
     return tried[-1][0] / nets.LENET5
-
-
-def _line(name: str, x: Sequence[float], values: Sequence[Sequence[float]]) -> Line:
-    bounds = [interval(v) for v in values]
-    mean = [statistics.fmean(v) for v in values]
-    return Line(name=name, x=list(x), y=mean, low=[low for low, _ in bounds], high=[high for _, high in bounds])
 
 
 def _counts() -> dict[str, Any]:
