@@ -108,7 +108,7 @@ def test_stamps_are_put_together_from_a_package(monkeypatch):
     files = {}
     for number in range(30):
         files[f"{stamps.FOLDER}x/{number}.png"] = png((8, 8), (8 * number, 0, 0, 255))
-        files[f"{stamps.FOLDER}x/{number}.txt"] = f"A red thing {number // 2}.\nde.utf8=Ding".encode()
+        files[f"{stamps.FOLDER}x/{number}.txt"] = f"{_red(number)}\nde.utf8=Ding".encode()
     files[f"{stamps.FOLDER}alone.png"] = png((8, 8), "red")  # a picture without a caption
     files[f"{stamps.FOLDER}alone.txt"] = b"A"
     files[f"{stamps.FOLDER}caption.txt"] = b"A caption without a picture."
@@ -116,11 +116,17 @@ def test_stamps_are_put_together_from_a_package(monkeypatch):
     monkeypatch.setattr(stamps, "read", lambda origin: {stamps.ARCHIVE: made})
     data = stamps.stamps()
     assert [len(split) for split in splits(data)] == [26, 2, 2]
-    assert data.classes[0] == "A red thing 0."
+    assert data.classes[:2] == ("A Red thing 0.", "A Red thing 1.")
+    used = [{data.classes[y].lower() for y in split.labels.tolist()} for split in splits(data)]
+    assert sum(map(len, used)) == len(set.union(*used)) == 15  # the same words in capitals are no other caption
     for split in splits(data):
         for x, y in zip(split.inputs, split.labels, strict=True):
             number = round(float(x[0, 0, 0]) * 255) // 8
-            assert data.classes[y] == f"A red thing {number // 2}."
+            assert data.classes[y] == _red(number)
+
+
+def _red(number):
+    return f"A {'Rr'[number % 2]}ed thing {number // 2}."
 
 
 @pytest.mark.slow

@@ -3,7 +3,8 @@
 32 x 32 pixels on white, RGB: each picture is scaled to fit and set in the middle. Only PNG files are read (a quarter of
 the set is SVG), of those with a caption; single letters, digits and the like are left out by the caption's length.
 Labels are captions: `classes[y]` is the sentence. No caption is in two splits (8 to 1 to 1, in a seeded order), for
-several pictures may share one. Reading takes half a minute, for the package is one compressed archive.
+several pictures may share one, nor one that differs in capitals alone ("The letter A.", "The letter a."), for these are
+the same words. Reading takes half a minute, for the package is one compressed archive.
 
 Source    Debian tuxpaint-stamps-default 2022.06.04-1 (161 MB, GPL-2)
 """
@@ -43,11 +44,13 @@ def stamps() -> Dataset:
     number = {caption: index for index, caption in enumerate(captions)}
     y = np.array([number[caption] for caption, _ in pairs])
     x = np.stack([pixels for _, pixels in pairs])
-    order = numpy_generator(0, "stamps", "captions").permutation(len(captions))
-    tenth = len(captions) // 10
+    sentences = {sentence: index for index, sentence in enumerate(sorted({caption.lower() for caption in captions}))}
+    sentence = np.array([sentences[caption.lower()] for caption, _ in pairs])
+    order = numpy_generator(0, "stamps", "captions").permutation(len(sentences))
+    tenth = len(sentences) // 10
     splits = []
     for chosen in np.split(order, [len(order) - 2 * tenth, len(order) - tenth]):
-        rows = np.flatnonzero(np.isin(y, chosen))
+        rows = np.flatnonzero(np.isin(sentence, chosen))
         inputs = torch.from_numpy(x[rows]).to(torch.float32).div_(255)
         splits.append(Split(tensors={"x": inputs, "y": torch.from_numpy(y[rows].astype(np.int64))}))
     train, validation, test = splits
