@@ -91,7 +91,8 @@ def test_the_arms_of_a_seed_have_the_same_digits_and_the_same_trial_the_same_err
     assert found["lenet5-0"]["parameters"] == nets.LENET5
     assert found["mlp_72-0"]["parameters"] == nets.dense_parameters(geometry.EQUAL)
     assert found["lenet5-0"]["error"] < found["lenet5_shuffled-0"]["error"] < 90
-    assert found["mlp_72-0"]["error"] != found["mlp_72_shuffled-0"]["error"]
+    moved = found["mlp_72_shuffled-0"]["error"] - found["mlp_72-0"]["error"]
+    assert 0 < abs(moved) < 20, "shuffled alike where it learns and where it is judged"
     assert geometry.trial(plan["mlp_72-0"], tmp_path) == found["mlp_72-0"]
     json.dumps(found)
 

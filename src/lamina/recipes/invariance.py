@@ -28,7 +28,7 @@ from lamina.recipes._study import Curves, Found, Study, Trial, differences, seed
 
 ROWS = ("M28",)
 CLAIM = "C16"
-TRIAL_S = 60.0
+TRIAL_S = 40.0
 LECUN = "LeCun et al., Proc. IEEE 86(11), 1998, section II"
 COHEN = "Cohen and Welling, ICML 2016, section 4"
 MOVES: dict[str, tuple[float, ...]] = {
