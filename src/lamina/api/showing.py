@@ -8,6 +8,8 @@ from lamina.api import sources
 from lamina.api.listing import Listing
 from lamina.core import files, registry
 from lamina.core.errors import BadInput, unknown
+from lamina.core.progress import say
+from lamina.ir.network import Network
 
 SHADES = " .:-=+*#%@"  # dark to light, as text
 
@@ -16,12 +18,14 @@ def show(
     source: str | Path,
     *,
     svg: Path | str | None = None,
+    out: Path | str | None = None,
     shapes: sources.Shapes | None = None,
     values: sources.Values | None = None,
 ) -> Any:
     """What `source` names: a file or run folder, else a model, a machine (fields after a colon), or a data set.
 
-    `svg` writes the drawing of a network there.
+    A network prints its layers and its drawing. `svg` writes the drawing of its graph, operation by operation, there;
+    `out` is a folder for its portrait, branches side by side and boxes scaled by their size: network.svg, index.html.
     """
     import lamina.data as data_package
     import lamina.models as models_package
@@ -32,16 +36,69 @@ def show(
     if text.endswith(".toml") or text.partition(":")[0] in machines.names():
         return machine(text)
     if path.exists() or path.suffix in sources.READERS or text in registry.names(models_package):
-        from lamina.ir import drawing, summary
+        from lamina.ir import drawing
 
         network = sources.network(text, shapes=shapes, values=values)
         if svg is not None:
             files.write(Path(svg), drawing.svg(network).encode())
-        return Listing(summary.table(network), summary.COLUMNS, title=text)
+        registered = text in registry.names(models_package) and not path.exists()
+        shown = Shown(network, text, about(text) if registered else {})
+        if out is not None:
+            shown.write(Path(out), lecture=(sources.model_module(text).__doc__ or "").strip() if registered else "")
+        return shown
     if text in registry.names(data_package):
         return Pictures(text)
     known = [*registry.names(models_package), *machines.names(), *registry.names(data_package)]
     raise BadInput(f"{unknown('thing to show', text, known)}; or a run folder or file ({', '.join(sources.READERS)})")
+
+
+class Shown:
+    """A network: its layers as rows, and printed also its drawing and what is known of it."""
+
+    def __init__(self, network: Network, title: str, facts: Mapping[str, str]) -> None:
+        from lamina.ir import summary
+
+        self.network, self.facts = network, facts
+        self.layers = Listing(summary.table(network), summary.COLUMNS, title)
+
+    def to_json(self) -> list[dict[str, Any]]:
+        return self.layers.to_json()
+
+    def __iter__(self) -> Any:
+        return iter(self.layers)
+
+    def __len__(self) -> int:
+        return len(self.layers)
+
+    def __str__(self) -> str:
+        from lamina.reporting import lanes
+
+        facts = "\n".join(f"{name}: {value}" for name, value in self.facts.items())
+        return "\n".join(filter(None, (str(self.layers), lanes.text(self.network), facts)))
+
+    def write(self, folder: Path, *, lecture: str = "") -> None:
+        """network.svg and index.html."""
+        from lamina.reporting import portrait, portrait_page
+
+        page = portrait_page.page(self.network, about=self.facts, lecture=lecture)
+        files.write(folder / "network.svg", portrait.svg(self.network).encode())
+        files.write(folder / "index.html", page.encode())
+        say(f"drawing: {folder / 'index.html'}")
+
+
+def about(name: str) -> dict[str, str]:
+    """What is known of registered model `name`, in words."""
+    from lamina.recipes._scores import scores
+    from lamina.recipes._survey import found
+
+    module = sources.model_module(name)
+    facts = {"what": registry.summary(module), "paper": module.PAPER}
+    for number, score in enumerate(scores().get(name, ()), start=1):
+        told = (
+            f"{score.data}: {found(score.figure, score.figure.unit)} ({score.figure.title}; lamina run {score.recipe})"
+        )
+        facts[f"trained on ({number})"] = told
+    return facts
 
 
 def machine(spec: str) -> Listing:

@@ -171,8 +171,12 @@ def model_networks(name: str, settings: Mapping[str, Any] | None = None) -> list
 
 def describe_model(name: str) -> dict[str, Any]:
     """What `lamina list models` says of a model."""
+    from lamina.recipes._scores import scores
+    from lamina.recipes._survey import found
+
     module = model_module(name)
     parameters, macs = module.COUNTS  # of the published form; tests/contract counts them
+    best = next(iter(scores().get(name, ())), None)
     return {
         "name": name,
         "summary": registry.summary(module),
@@ -180,6 +184,8 @@ def describe_model(name: str) -> dict[str, Any]:
         "parameters": parameters,
         "macs": macs,
         "input_shape": [*module.INPUT_SHAPE],
+        "trained_on": None if best is None else best.data,
+        "score": None if best is None else f"{best.figure.title}: {found(best.figure, best.figure.unit)}",
     }
 
 

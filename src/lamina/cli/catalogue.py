@@ -20,12 +20,13 @@ def list_(
 
 def show(
     source: Annotated[str, typer.Argument(help="A network, a machine or a data set.", metavar="SOURCE")],
-    svg: Annotated[Path | None, typer.Option("--svg", help="Draw the network there.", metavar="FILE.svg")] = None,
+    svg: Annotated[Path | None, typer.Option("--svg", help="Its graph, drawn there.", metavar="FILE.svg")] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="Its portrait, as SVG and page.", metavar="DIR")] = None,
     shape: Shape = None,
     value: Value = None,
 ) -> Any:
-    """One thing: a network's layers, a machine's data with sources, a data set with pictures."""
-    return lamina.show(source, svg=svg, shapes=shapes(shape), values=values(value))
+    """One thing: a network's layers and drawing, a machine's data with sources, a data set with pictures."""
+    return lamina.show(source, svg=svg, out=out, shapes=shapes(shape), values=values(value))
 
 
 def fetch(name: Annotated[str, typer.Argument(help="See lamina list data.", metavar="NAME")]) -> Any:

@@ -112,7 +112,7 @@ def _lines(network: Network) -> dict[str, list[str]]:
         work = [_count(row["macs"], "MAC")] if row["macs"] else []
         work += [_count(row["parameters"], "parameter")] if row["parameters"] else []
         work += [f"{row['density']:.0%} not zero"] if row["density"] not in (None, 1.0) else []
-        lines = (_short(_settings(network, operation), 50), ", ".join(work))
+        lines = (_short(settings(network, operation), 50), ", ".join(work))
         found[operation.name] = [line for line in lines if line]
     return found
 
@@ -177,7 +177,7 @@ def _ends(network: Network, page: _Page) -> list[str]:
     return parts
 
 
-def _settings(network: Network, operation: Operation) -> str:
+def settings(network: Network, operation: Operation) -> str:
     """Window, stride, padding and the like, in words; what is at its default is left out."""
     defaults = operator(operation.operator).attributes
     given = {name: value for name, value in operation.attributes.items() if value != defaults[name]}
