@@ -81,6 +81,11 @@ def rows(*, package: Path = PACKAGE, results: Path = _results.FOLDER) -> list[Ro
     return found
 
 
+def needed(row: str) -> tuple[str, ...]:
+    """The figures that `row` needs before it counts as reproduced; none where rows.toml has yet to say which."""
+    return tuple(_described()[row][1].get("figures", ()))
+
+
 @functools.cache
 def claims() -> tuple[Claim, ...]:
     """The survey's statements C1 to C43."""

@@ -13,7 +13,35 @@ from lamina.recipes import _results
 from lamina.recipes._results import Figure, Result
 
 # RECIPE.FIGURE -> model, data set or task
-SCORES: dict[str, tuple[str, str]] = {}
+SCORES: dict[str, tuple[str, str]] = {
+    "mnist.mlp_error": ("mlp", "MNIST"),
+    "mnist.lenet5_augmented_error": ("lenet5_caffe", "MNIST, distorted pictures"),
+    "mnist.lenet5_error": ("lenet5_caffe", "MNIST"),
+    "mnist.dropconnect_ensemble_error": ("dropconnect_cnn", "MNIST, distorted pictures"),
+    "digits.lenet5_caffe_accuracy": ("lenet5_caffe", "MNIST"),
+    "digits.lenet_300_100_accuracy": ("lenet_300_100", "MNIST"),
+    "fashion.fashion_accuracy": ("resnet20", "Fashion-MNIST"),
+    "xor.perceptron_right": ("perceptron", "XOR"),
+    "xor.mlp_right": ("mlp", "XOR"),
+    "temporal_xor.elman_third": ("elman", "temporal XOR"),
+    "temporal_xor.jordan_over_mlp": ("jordan", "temporal XOR"),
+    "adding.lstm_error": ("lstm", "the adding problem"),
+    "adding.rnn_error": ("rnn", "the adding problem"),
+    "chaos.nrmse_84": ("echo_state_network", "Mackey-Glass"),
+    "invariance.shift_2_kept": ("lenet5", "MNIST"),
+    "pooling.average_less_max_mnist": ("pooling_cnn", "MNIST"),
+    "regularisation.dropconnect_gain": ("dropconnect_mlp", "MNIST"),
+    "missing_word.cloze_accuracy": ("bidirectional_rnn", "Brown corpus, missing words"),
+    "label_efficiency.gain_over_pixels_at_100": ("rbm", "MNIST, 100 labels"),
+    "captions.bleu_over_nearest": ("captioner", "composed scenes"),
+    "captions.stamps_bleu_over_nearest": ("captioner", "stamps"),
+    "captions.recall_over_nearest": ("picture_ranker", "composed scenes"),
+    "captions.drawn_digits": ("text_to_image", "composed scenes"),
+    "gan_mixture.grid_gan_covered": ("gan", "25 Gaussians"),
+    "gan_mixture.grid_wgan_gp_covered": ("wgan_gp", "25 Gaussians"),
+    "gan_digits.dcgan_distance": ("dcgan", "MNIST"),
+    "gan_digits.conditional_gan_read": ("conditional_gan", "MNIST"),
+}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
