@@ -24,7 +24,7 @@ from lamina.recipes._results import Figure, over_seeds
 from lamina.recipes._study import Curves, Found, Line, Study, Trial, seeds, study
 
 ROWS = ("M34",)
-TRIAL_S = 45.0
+TRIAL_S = 25.0
 RIDGE = 1e-8  # of both networks where they are compared
 RIDGES = (1e-10, 1e-5)  # searched between; below, float32 states are too coarse
 TOLD = {"spectral_radius": 0.95, "leak": 1.0, "input_scaling": 1.0}  # benchmarks/reservoir.py
