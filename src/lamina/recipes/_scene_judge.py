@@ -2,7 +2,7 @@
 
     scene 32 x 32 ─▶ four cells 16 x 16 ─▶ the two with the most ink, in reading order
         relation   left of: in one row       above: in one column       (neither: no scene that a caption describes)
-        shade      bright where the brightest pixel is above 0.7, half-way between bright (1) and dark (0.4)
+        shade      bright where a pixel is above 0.5: no pixel of a dark digit is above 0.4
         digit      LeNet-5 on the cell, its brightest pixel made 1, at 28 x 28
 
 It learns from digits of MNIST that are in no scene (all 5,000 digits of scenes are in MNIST and are left out), brought
@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from typing import Any
 
 CELL, PIECE, SIDE = 16, 14, 28
-THRESHOLD = 0.7
+THRESHOLD = 0.5
 PAIRS = {(0, 1): "left", (2, 3): "left", (0, 2): "above", (1, 3): "above"}  # cells in reading order
 
 
