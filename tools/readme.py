@@ -4,7 +4,8 @@
     python tools/readme.py --check  exit 1 where a README differs (a test does the same)
 
 The code is examples/01_data_to_silicon.py without its docstring; the table has one line a figure of
-src/lamina/recipes/results/*.json that `titles.toml` names, in its order. A block stands between `<!-- name -->` and
+src/lamina/recipes/results/*.json that `titles.toml` names, in its order, with its 95 % interval where it has one. A
+block stands between `<!-- name -->` and
 `<!-- /name -->`.
 """
 
@@ -15,14 +16,24 @@ from pathlib import Path
 
 from lamina.core import files
 from lamina.core.errors import BadInput
-from lamina.recipes import _results
+from lamina.recipes import _results, _survey
 
 ROOT = Path(__file__).resolve().parent.parent
 READMES = {"en": ROOT / "README.md", "zh": ROOT / "README.zh-CN.md"}
 EXAMPLE = ROOT / "examples" / "01_data_to_silicon.py"
 WORDS = {
-    "en": {"head": ("row", "what", "published", "asked", "here", ""), "holds": "holds", "misses": "**missed**"},
-    "zh": {"head": ("行", "指标", "文献值", "要求", "本项目", ""), "holds": "达到", "misses": "**未达到**"},
+    "en": {
+        "head": ("row", "what", "published", "asked", "here", ""),
+        "holds": "holds",
+        "undecided": "undecided",
+        "does not hold": "**missed**",
+    },
+    "zh": {
+        "head": ("行", "指标", "文献值", "要求", "本项目", ""),
+        "holds": "达到",
+        "undecided": "未定",
+        "does not hold": "**未达到**",
+    },
 }
 RULES = {"at_least": "≥ ", "at_most": "≤ ", "equal": ""}
 
@@ -43,14 +54,17 @@ def titles() -> dict[str, dict[str, str]]:
 def table(language: str, results: Path = _results.FOLDER) -> str:
     """The table of result figures in `language`."""
     figures = {f"{f.row}.{f.name}": f for result in _results.read_all(results) for f in result.figures}
-    words = WORDS[language]
+    words, units = WORDS[language], {**_survey.words(language)["units"], "points": "points"}
     lines = [words["head"], ("---",) * len(words["head"])]
     for key, title in titles().items():
         if figure := figures.get(key):
-            verdict = words["holds" if figure.holds else "misses"]
-            asked = RULES[figure.rule] + number(figure.limit, figure.unit)
-            published = "" if figure.published is None else number(figure.published, figure.unit)
-            lines.append((figure.row, title[language], published, asked, number(figure.measured, figure.unit), verdict))
+            unit = figure.unit if figure.unit == "x" else units.get(figure.unit, figure.unit)
+            asked = RULES[figure.rule] + number(figure.limit, unit)
+            published = "" if figure.published is None else number(figure.published, unit)
+            here = number(figure.measured, unit)
+            if figure.values:
+                here += " [{}, {}]".format(*(number(end, "") for end in figure.interval))
+            lines.append((figure.row, title[language], published, asked, here, words[figure.verdict]))
     return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
 
 

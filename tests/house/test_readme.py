@@ -6,7 +6,7 @@ import pytest
 
 from lamina.core.errors import BadInput
 from lamina.recipes import _results
-from lamina.recipes._results import Figure, Result
+from lamina.recipes._results import Figure, Result, over_seeds
 from tests.house.tool import ROOT, load
 
 readme = load("readme")
@@ -37,7 +37,8 @@ def test_both_languages_show_the_same_code():
 def test_both_languages_list_the_same_verbs_and_links():
     assert [c.replace("、", ", ") for c in first_cells(TEXTS["zh"])] == first_cells(TEXTS["en"])
     links = {language: re.findall(r"\]\(([^)]+)\)", text) for language, text in TEXTS.items()}
-    assert set(links["en"]) - {"README.zh-CN.md"} == set(links["zh"]) - {"README.md"}
+    same = [{link.replace(".zh-CN.md", ".md") for link in found} for found in links.values()]  # a page in two languages
+    assert same[0] == same[1]
     for link in {*links["en"], *links["zh"]}:
         assert (ROOT / link).exists(), link
 
@@ -65,6 +66,16 @@ def test_the_table_follows_the_result_files(results):
     path.write_text(path.read_text().replace('"measured": 0', '"measured": 1'))
     assert readme.table("en", results).endswith("| 0 | 0 | 1 | **missed** |")
     assert readme.table("zh", results).endswith("| 0 | 0 | 1 | **未达到** |")
+
+
+def test_a_figure_of_several_seeds_is_shown_with_its_interval(tmp_path):
+    shared = {"row": "M24", "name": "fashion_accuracy", "title": "", "unit": "%", "rule": "at_least", "limit": 93.5}
+    figures = (over_seeds((93.0, 94.0), **shared),)
+    folder = _results.write(
+        Result(recipe="made_up", commit="a" * 40, configuration="b" * 64, figures=figures), tmp_path
+    ).parent
+    assert readme.table("en", folder).endswith("| ≥ 93.5 % | 93.5 % [87.15, 99.85] | undecided |")
+    assert readme.table("zh", folder).endswith("| 未定 |")
 
 
 def test_a_block_without_its_marker_is_refused():

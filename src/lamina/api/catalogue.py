@@ -81,7 +81,7 @@ def _rows() -> Rows:
 
 
 KINDS: dict[str, tuple[Callable[[], Rows], tuple[str, ...]]] = {
-    "models": (_models, ("name", "paper", "parameters", "macs", "trained_on", "score")),
+    "models": (_models, ("name", "by", "parameters", "macs", "trained_on", "score")),
     "machines": (_machines, ("name", "family", "summary", "paper")),
     "data": (_summaries("lamina.data"), ("name", "summary")),
     "recipes": (_summaries("lamina.recipes"), ("name", "summary")),

@@ -181,6 +181,7 @@ def describe_model(name: str) -> dict[str, Any]:
         "name": name,
         "summary": registry.summary(module),
         "paper": module.PAPER,
+        "by": module.PAPER.partition(", http")[0],
         "parameters": parameters,
         "macs": macs,
         "input_shape": [*module.INPUT_SHAPE],

@@ -125,7 +125,7 @@ def found(figure: Figure, unit: str) -> str:
 def plain(number: float) -> str:
     """A number of four digits, or whole.
 
-    >>> plain(0.012345), plain(61706.0), plain(-2.5), plain(4.0)
+    >>> plain(0.012344), plain(61706.0), plain(-2.5), plain(4.0)
     ('0.01234', '61,706', '-2.5', '4')
     """
     return f"{number:,.0f}" if abs(number) >= 1e4 else f"{number:.4g}"
