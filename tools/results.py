@@ -1,10 +1,11 @@
 """Run what the result files report, and write them: src/lamina/recipes/results/*.json, then the READMEs' table.
 
-    python tools/results.py [digits counts systolic] [--seeds 3]
+    python tools/results.py [digits counts systolic recurrent] [--seeds 3]
 
 Each model is trained, compressed and carried down the chain on the whole MNIST, once a seed, in
 runs/results/COMMIT/MODEL-SEED; the worst seed is what is reported. Killed, the same command goes on. The folder is
-named after the commit, so that no number of an older source slips in. Parameters and multiply-accumulates are counted.
+named after the commit, so that no number of an older source slips in. Parameters and multiply-accumulates are counted,
+recurrent layers compared with torch's (exact.py).
 """
 
 import argparse
@@ -15,6 +16,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+import exact
 import readme
 
 from lamina.api import sources
@@ -73,7 +75,7 @@ GOLDEN = ROOT / "tests" / "golden" / "scalesim.csv"
 
 
 def main() -> int:
-    tasks = {"digits": chains, "counts": counts, "systolic": cycles}
+    tasks = {"digits": chains, "counts": counts, "systolic": cycles, "recurrent": recurrent}
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("recipe", nargs="*", help=f"which of {', '.join(tasks)} (default: all)")
     parser.add_argument("--seeds", type=int, default=3, help="runs of each model (default 3)")
@@ -155,6 +157,36 @@ def cycles(commit: str, seeds: Iterable[int]) -> Found:
     source = "SCALE-Sim 3.0.0 itself, run by tools/scalesim_golden.py"
     figure = figures_of("H19", source)("cycles_differing", "differing cycle counts", "", wrong, "equal", 0, None)
     return {"golden": files.sha256(GOLDEN)}, [figure]
+
+
+def recurrent(commit: str, seeds: Iterable[int]) -> Found:
+    """How far recurrent layers are from torch's, and what a Clockwork RNN saves, as its benchmark recorded it."""
+    found = [
+        ("M29", "rnn_difference", "plain RNN less torch.nn.RNN, forward and gradients", exact.layer("rnn")),
+        ("M31", "lstm_difference", "LSTM less torch.nn.LSTM, forward and gradients", exact.layer("lstm")),
+        ("M35", "gru_difference", "GRU less torch.nn.GRU, forward and gradients", exact.layer("gru")),
+        ("M33", "stacked_difference", "three stacked layers less torch.nn.RNN's, forward", exact.stacked()),
+        (
+            "M36",
+            "clockwork_difference",
+            "Clockwork RNN less its masked dense form, forward and gradients",
+            exact.clockwork(),
+        ),
+    ]
+    figures = [
+        Figure(
+            row=row, name=name, title=f"{title}: largest relative difference", unit="",
+            measured=float(f"{difference:.3g}"), rule="at_most", limit=exact.MOST,
+            source="computed by both on the same weights and sequences in float32 (tools/exact.py)",
+        )
+        for row, name, title, difference in found
+    ]  # fmt: skip
+    records = sorted((ROOT / "benchmarks" / "results").glob("clockwork_*.json"))
+    ratios = [row["times_faster"] for row in files.read_json(records[-1])["rows"]]
+    least = figures_of("M36", f"benchmarks/clockwork.py, recorded in {records[-1].name}")
+    title = "Clockwork RNN: times as fast as torch.nn.RNN of equal size, the least of its benchmark"
+    figures.append(least("clockwork_times_faster", title, "x", min(ratios), "at_least", 1.0, None))
+    return {"seeds": list(exact.SEEDS), "benchmark": files.sha256(records[-1])}, figures
 
 
 def percent(summary: Mapping[str, Any], network: str) -> float:

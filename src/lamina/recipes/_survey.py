@@ -94,7 +94,7 @@ def _cost(result: Result | None, language: Language) -> str:
         return say["colon"] + say["none"]
     told = []
     if result.seconds:
-        minutes, share = f"{result.seconds / 60:,.1f}", f"{result.seconds / BUDGET_S:.1%}"
+        minutes, share = f"{result.seconds / 60:,.1f}", f"{100 * result.seconds / BUDGET_S:.2g} %"
         told.append(say["time"].format(minutes=minutes, share=share))
     if result.commit:
         told.append(say["commit"].format(commit=result.commit[:12]))
