@@ -40,6 +40,38 @@ def make(path, *, labels=tuple("0123456789"), layer_suffix="", model="lenet5"):
     return path
 
 
+def make_study(path, *, name="an arm"):
+    """A study's folder as `_study.study` leaves it: figures of two units, one of them without seeds, and a plot."""
+    with open_run(path, {"verb": "run", "recipe": "pooling", "seed": 0, "settings": {}}):
+        pass
+
+    def shown(title, unit, found, limit, seeds, verdict):
+        told = {"title": title, "unit": unit, "row": "M25", "claim": "C17", "source": "a paper", "found": "x"}
+        told |= {"measured": sum(found) / len(found), "interval": [min(found), max(found)], "limit": limit}
+        return told | {"asked": f">= {limit} {unit}", "verdict": verdict, "seeds": seeds}
+
+    rows = [
+        shown("maximum less average", "points", (0.5, 1.5), 0, 5, "holds"),
+        shown("maximum less average", "points", (-0.5, 1.5), 0, 5, "undecided"),
+        shown(f"rotated {name}", "points", (-2, -1), 0, 5, "does not hold"),
+        shown("accuracy", "%", (97, 98), 97, 5, "holds"),
+        shown("parameters", "", (10, 10), 10, 0, "holds"),
+    ]
+    dump(path / "figures.json", {"schema": 1, "title": "Pooling", "seconds": 90.0, "figures": [], "shown": rows})
+    line = {"name": name, "x": [0, 1], "y": [1.0, 2.0], "low": [0.5, 1.5], "high": [1.5, 2.5]}
+    plain = {"name": "other", "x": [0, 1], "y": [1.0, 2.0], "low": [], "high": []}
+    curve = {
+        "title": "by shift",
+        "x": "shift (pixels)",
+        "y": "%",
+        "lines": [line, plain],
+        "log_x": False,
+        "log_y": True,
+    }
+    dump(path / "curves.json", {"schema": 1, "curves": [curve]})
+    return path
+
+
 def dump(path, value):
     write(path, json.dumps(value).encode())
 

@@ -9,7 +9,7 @@ import pytest
 import lamina
 from lamina.reporting import report
 from tests.reporting.browser import open_page
-from tests.reporting.synthetic import LAYERS, make
+from tests.reporting.synthetic import LAYERS, make, make_study
 
 
 @pytest.fixture(scope="module")
@@ -77,10 +77,12 @@ def test_no_sideways_scrolling(run, tmp_path, width):
     assert int(title[1]) <= int(title[2]) == width
 
 
-@pytest.mark.parametrize("kind", ["table", "space"])
-def test_tables_and_sweeps_are_drawn(kind, tmp_path):
+@pytest.mark.parametrize("kind", ["table", "space", "study"])
+def test_tables_sweeps_and_studies_are_drawn(kind, tmp_path):
     out = tmp_path / "run"
-    if kind == "table":
+    if kind == "study":
+        report(make_study(out))
+    elif kind == "table":
         lamina.cost("lenet5", "diannao,systolic,zhang_fpga15", out=out)
     else:
         lamina.sweep("lenet5", "systolic", ["rows=4..32*2,columns=4..32*2"], out=out, jobs=1)

@@ -9,11 +9,10 @@ import pytest
 
 import lamina
 from lamina.core.errors import BadInput
-from lamina.core.run_folder import open_run
 from lamina.reporting import report
 from lamina.reporting.markup import script_json
 from lamina.reporting.sections import NAMES
-from tests.reporting.synthetic import MACHINES, dump, make
+from tests.reporting.synthetic import MACHINES, make, make_study
 
 # sections of a sweep, of a table and of a study alone
 OF_TABLES = {"space", "machine_roofs", "reproduced", "prices", "found", "curves"}
@@ -285,36 +284,7 @@ def test_the_page_of_published_figures(reproduced):
 
 @pytest.fixture(scope="module")
 def study(tmp_path_factory):
-    """A study's folder as `_study.study` leaves it: figures of two units, one of them without seeds, and two plots."""
-    out = tmp_path_factory.mktemp("study") / "s"
-    with open_run(out, {"verb": "run", "recipe": "pooling", "seed": 0, "settings": {}}):
-        pass
-
-    def shown(title, unit, found, limit, seeds, verdict):
-        told = {"title": title, "unit": unit, "row": "M25", "claim": "C17", "source": "a paper", "found": "x"}
-        measured = sum(found) / len(found)
-        told |= {"measured": measured, "interval": [min(found), max(found)], "limit": limit, "seeds": seeds}
-        return told | {"asked": f">= {limit} {unit}", "verdict": verdict}
-
-    rows = [
-        shown("maximum less average", "points", (0.5, 1.5), 0, 5, "holds"),
-        shown("maximum less average", "points", (-0.5, 1.5), 0, 5, "undecided"),
-        shown(f"rotated {ATTACK}", "points", (-2, -1), 0, 5, "does not hold"),
-        shown("accuracy", "%", (97, 98), 97, 5, "holds"),
-        shown("parameters", "", (10, 10), 10, 0, "holds"),
-    ]
-    dump(out / "figures.json", {"schema": 1, "title": "Pooling", "seconds": 90.0, "figures": [], "shown": rows})
-    line = {"name": ATTACK, "x": [0, 1], "y": [1.0, 2.0], "low": [0.5, 1.5], "high": [1.5, 2.5]}
-    plain = {"name": "other", "x": [0, 1], "y": [1.0, 2.0], "low": [], "high": []}
-    curve = {
-        "title": "by shift",
-        "x": "shift (pixels)",
-        "y": "%",
-        "lines": [line, plain],
-        "log_x": False,
-        "log_y": True,
-    }
-    dump(out / "curves.json", {"schema": 1, "curves": [curve]})
+    out = make_study(tmp_path_factory.mktemp("study") / "s", name=ATTACK)
     report(out)
     return out
 
