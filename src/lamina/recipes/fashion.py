@@ -6,7 +6,8 @@ One ResNet-20 of grey pictures, momentum on a one-cycle schedule, labels smoothe
 is mirrored in half of the cases and shifted by up to two whole pixels, at the end a picture and its mirror image are
 read together. Thirty minutes on two cores are 3,600 processor seconds on one thread; the clock is the process's own and
 runs from the data's reading to the test split's last picture, trainings cut short and repeated included. The settings
-were chosen on the validation split; the last weights count, and the test split is read once, with them.
+are usual ones and the epochs follow from the time of one; the last weights count, and the test split is read once, with
+them.
 
 Papers     He et al., CVPR 2016, https://arxiv.org/abs/1512.03385 (the network); Xiao et al., 2017,
            https://arxiv.org/abs/1708.07747 (the data); Zhong et al., AAAI 2020, https://arxiv.org/abs/1708.04896
