@@ -67,6 +67,13 @@ def test_one_claim_is_told_from_what_is_stored():
     assert "C17" in str(lamina.reproduce("C17"))
 
 
+def test_a_row_without_a_result_is_told_from_one_that_does_not_exist():
+    with pytest.raises(BadInput, match="P8: no result file speaks for it yet"):
+        lamina.reproduce("P8")
+    with pytest.raises(BadInput, match="unknown row"):
+        lamina.reproduce("P88")
+
+
 def test_claims_stands_alone():
     with pytest.raises(BadInput, match="stands alone"):
         lamina.reproduce("claims", "C17")

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from lamina.core.errors import BadInput, unknown
-from lamina.recipes import _results
+from lamina.recipes import _results, _rows
 from lamina.recipes._claims import Statement, statements, studies
 from lamina.recipes._reproduction import Reproduction, figures, geometric_mean
 from lamina.recipes._results import Figure
@@ -181,6 +181,8 @@ def _chosen(rows: Sequence[str]) -> Reproduced:
         return Reproduced(machines, stored, claims, said)
     known |= {x for f in machines for x in (f.row, f.machine)}
     for row in rows:
+        if row not in known and row in _rows.known():
+            raise BadInput(f"{row}: no result file speaks for it yet: lamina list rows {row} tells how far it is")
         if row not in known:
             raise unknown("row, claim or machine with figures", row, sorted(known))
     return Reproduced(

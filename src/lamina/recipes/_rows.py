@@ -81,6 +81,11 @@ def rows(*, package: Path = PACKAGE, results: Path = _results.FOLDER) -> list[Ro
     return found
 
 
+def known() -> tuple[str, ...]:
+    """The rows' identifiers, in the survey's order."""
+    return tuple(_described())
+
+
 def needed(row: str) -> tuple[str, ...]:
     """The figures that `row` needs before it counts as reproduced; none where rows.toml has yet to say which."""
     return tuple(_described()[row][1].get("figures", ()))
