@@ -5,6 +5,7 @@ import json
 import pytest
 
 import lamina
+from lamina.api.reproducing import Reproduced
 from lamina.core.errors import BadInput
 from lamina.recipes import _claims, _study
 from lamina.recipes._claims import Deciding
@@ -58,6 +59,14 @@ def test_a_claim_that_does_not_hold_is_a_result(folder, monkeypatch):
     assert found.to_json()["claims"][3]["verdict"] == "does not hold"
     assert getattr(found, "holds", True), "exit code 0"
     assert "**does not hold**" in (folder / "survey.md").read_text()
+
+
+@pytest.mark.parametrize(("claim", "holds"), [("C17", True), ("", False)])
+def test_only_a_miss_that_decides_no_statement_is_a_failure(claim, holds):
+    shared = {"row": "M25", "name": "x", "title": "x", "unit": "points", "rule": "at_least", "limit": 0.0}
+    missed = study_sample.over_seeds((-1.0, -1.1), **shared, claim=claim)
+    assert Reproduced([], [missed]).holds is holds
+    assert "does not hold" in str(Reproduced([], [missed]))
 
 
 def test_one_claim_is_told_from_what_is_stored():

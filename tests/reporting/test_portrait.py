@@ -68,6 +68,7 @@ def test_lanes_show_every_edge(networks, name):
 def test_an_inception_module_has_four_lanes(networks):
     drawn = lanes.text(networks["googlenet"])
     assert drawn.count("├─┬─┬─┐") == drawn.count("├─┴─┴─┘") == 9
+    assert drawn.index("├─┬─┬─┐") < drawn.index("├─┴─┴─┘"), "a fork comes before its meeting"
     assert "within layer" in lanes.text(networks["lstm"]), "what a scan does at each step"
 
 
