@@ -122,7 +122,7 @@ def _lead(run: Run) -> str:
     if run.figures.get("title"):
         return (
             f"The study {recipe}, seeds from {configuration['seed']} on: {run.figures['seconds'] / 60:,.1f} min of "
-            "processor time. Brackets and bands are 95 % intervals of the mean over the seeds."
+            "processor time. Brackets and bands are 95\u00a0% intervals of the mean over the seeds."
         )
     lead = costed.get(recipe) or (whole if recipe else "What this run left.")
     seed = configuration.get("seed")
