@@ -4,13 +4,16 @@ import re
 import xml.etree.ElementTree as ElementTree
 
 import pytest
+from hypothesis import HealthCheck, given, settings
 
 import lamina
 from lamina.api import sources
+from lamina.core.errors import BadInput
 from lamina.ir.build import Builder
 from lamina.ir.types import Type
 from lamina.reporting import lanes, portrait, portrait_page
 from lamina.reporting.blocks import blocks
+from tests.networks import float_networks
 from tests.reporting.test_page import ATTACK, Page
 
 NAMES = ("lenet5", "resnet20", "googlenet", "lstm", "bidirectional_rnn", "captioner")
@@ -72,6 +75,16 @@ def test_an_inception_module_has_four_lanes(networks):
     assert "within layer" in lanes.text(networks["lstm"]), "what a scan does at each step"
 
 
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@given(float_networks())
+def test_random_networks_can_be_drawn(network):
+    made = blocks(network)
+    assert sum(block.macs for block in made) == network.macs
+    drawn = lanes.text(network)
+    assert all(block.shown_shape in drawn for block in made)
+    assert len(boxes(portrait.svg(network))) >= len(made)
+
+
 def boxes(text):
     """Tool tip, width and height of every box of a picture."""
     root = ElementTree.fromstring(text)
@@ -116,6 +129,11 @@ def test_names_from_files_are_text():
     assert "<img" not in text
     page = Page(portrait_page.page(network, about={"what": ATTACK}, lecture=ATTACK))
     assert (page.open, page.all("script"), page.all("img")) == ([], [], [])
+
+
+def test_what_is_no_network_is_not_drawn(tmp_path):
+    with pytest.raises(BadInput, match="diannao: only networks are drawn"):
+        lamina.show("diannao", out=tmp_path)
 
 
 def test_show_writes_a_picture_and_a_page(tmp_path):

@@ -33,9 +33,13 @@ def show(
 
     text = str(source)
     path = Path(text.partition("#")[0])
+    is_file = path.exists() and path.suffix != ".toml"
+    drawn = is_file or path.suffix in sources.READERS or text in registry.names(models_package)
+    if (svg or out) is not None and not drawn:
+        raise BadInput(f"{text}: only networks are drawn: leave svg and out away, or name a model or a network's file")
     if text.endswith(".toml") or text.partition(":")[0] in machines.names():
         return machine(text)
-    if path.exists() or path.suffix in sources.READERS or text in registry.names(models_package):
+    if drawn:
         from lamina.ir import drawing
 
         network = sources.network(text, shapes=shapes, values=values)
