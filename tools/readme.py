@@ -35,6 +35,7 @@ WORDS = {
         "does not hold": "**未达到**",
     },
 }
+NAMED = ("points", "millionths of the spread")  # units that the title says
 RULES = {"at_least": "≥ ", "at_most": "≤ ", "equal": ""}
 
 
@@ -54,11 +55,11 @@ def titles() -> dict[str, dict[str, str]]:
 def table(language: str, results: Path = _results.FOLDER) -> str:
     """The table of result figures in `language`."""
     figures = {f"{f.row}.{f.name}": f for result in _results.read_all(results) for f in result.figures}
-    words, units = WORDS[language], {**_survey.words(language)["units"], "points": "points"}
+    words, units = WORDS[language], {**_survey.words(language)["units"], "x": "x"}
     lines = [words["head"], ("---",) * len(words["head"])]
     for key, title in titles().items():
         if figure := figures.get(key):
-            unit = figure.unit if figure.unit == "x" else units.get(figure.unit, figure.unit)
+            unit = "" if figure.unit in NAMED else units.get(figure.unit, figure.unit)
             asked = RULES[figure.rule] + number(figure.limit, unit)
             published = "" if figure.published is None else number(figure.published, unit)
             here = number(figure.measured, unit)
@@ -69,13 +70,13 @@ def table(language: str, results: Path = _results.FOLDER) -> str:
 
 
 def number(value: float, unit: str) -> str:
-    """`value` in at most four digits, with its unit; points are named by the title.
+    """`value` in at most four digits, with its unit.
 
-    >>> number(39.0, "x"), number(1200000, ""), number(0.0312, "%"), number(0.05, "points")
-    ('39x', '1,200,000', '0.0312 %', '0.05')
+    >>> number(39.0, "x"), number(1200000, ""), number(0.0312, "%")
+    ('39x', '1,200,000', '0.0312 %')
     """
     text = f"{value:,.0f}" if float(value).is_integer() else f"{value:,.4g}"
-    return text + (unit if unit == "x" else f" {unit}" if unit not in ("", "points") else "")
+    return text + (unit if unit == "x" else f" {unit}" if unit else "")
 
 
 def filled(text: str, blocks: dict[str, str]) -> str:
