@@ -3,8 +3,8 @@
     soft, none   captioner with attention and without: beam search ▶ BLEU-4, CIDEr-D        ranker ▶ R@10, both ways
     drawer       a sentence ▶ a scene ▶ what a LeNet-5 reads that has met neither drawer nor scenes (_scene_judge.py)
     nearest      the baseline: the caption of the training picture that is nearest in its pixels; it ranks sentences by
-                 what they share with that caption: the words in one place (scenes), the set of words (stamps), which
-                 of the two serves it better on the validation split
+                 what they share with that caption: the words in one place (scenes), the set of words (stamps, where
+                 that served it better on the validation split)
 
 No caption of the test split was in training, so a recalled one is never right: words have to be composed. In scenes the
 captions are all combinations of 15 words; stamps are 400 drawings with captions by people, which is little. All

@@ -6,8 +6,8 @@
 Two restricted Boltzmann machines, both by contrastive divergence, make convolutional features under an RBM; the lower
 one is kept sparse, else its filters answer to blank paper. The softmax on them is the same as that on pixels, brought
 to its optimum. LeNet-5 and the joint network see the labelled digits alone, for equal updates. n runs from 10 to 1,000,
-as many of each class, the smaller sets within the larger ones; rates, updates and decay were chosen on validation
-digits, accuracy is that on the test set of MNIST.
+as many of each class, the smaller sets within the larger ones. Rates, updates and decay were chosen on validation
+digits, but for the joint network, whose rate is LeNet-5's; accuracy is that on the test set of MNIST.
 
 Papers     Lee, Grosse, Ranganath and Ng, ICML 2009, https://doi.org/10.1145/1553374.1553453 (belief nets of
            convolutions, few labels); Sun, Wang and Tang, ICCV 2013, https://doi.org/10.1109/ICCV.2013.188
