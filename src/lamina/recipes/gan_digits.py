@@ -100,12 +100,12 @@ def figures(config: Config, found: Found) -> list[Figure]:
 
 def _judge(data: Any, settings: Mapping[str, Any]) -> Any:
     """A LeNet-5 that has learnt from the training digits; the same in every trial."""
-    from lamina import models
     from lamina.core.seeds import derive
+    from lamina.recipes._work import model_module
     from lamina.training import FitConfig, fit
 
-    seed = derive(settings["seed"], "judge") % 2**31
-    model = models.lenet5(seed=seed)
+    seed = derive(settings["seed"], "judge")
+    model = model_module("lenet5").lenet5(seed=seed)
     fit(model, data, config=FitConfig(epochs=settings["judge_epochs"], batch_size=128), seed=seed)
     return model.eval()
 
