@@ -5,11 +5,11 @@
     lenet5_augmented     the same net, no dropout          affine and elastic distortions of every picture
     dropconnect          convolutions, DropConnect behind  the same distortions; several nets, one vote
 
-55,000 digits train, 5,000 validate; epochs, rates and strengths were set before the first run, and each trained net
-reads the test set once. What is judged is the worst of the seeds (the mean stands beside it), and of the ensemble the
-mean of its nets' probabilities. Where pictures were shifted in training, a net is also asked five times, for the
-picture and its shifts by a pixel (the paper's crops), and its probabilities are averaged; the ensemble always is. All
-train by one loop: AdamW, batches of 128, a one-cycle learning rate.
+55,000 digits train, 5,000 validate; how strong the distortions are was chosen there (seed 0 of a first run, at twice the
+strength, had read the test set: 0.55 and 0.68 %). What is judged is the worst of the seeds, the mean stands beside it,
+and of the ensemble the mean of its nets' probabilities. Where pictures were shifted in training, a net is also asked
+five times, for the picture and its shifts by a pixel (the paper's crops), and its probabilities are averaged; in the
+ensemble always. All train by one loop: AdamW, batches of 128, a one-cycle learning rate.
 
 Papers     LeCun et al., Proc. IEEE 86(11), 1998, https://doi.org/10.1109/5.726791 (0.95 %, with distortions 0.8 %);
            Simard et al., ICDAR 2003, https://doi.org/10.1109/ICDAR.2003.1227801 (0.4 %, elastic distortions);
@@ -27,15 +27,16 @@ from lamina.recipes._results import Figure
 from lamina.recipes._study import Curves, Found, Line, Study, Trial, study
 
 ROWS = ("M23", "M24", "M26", "M27")
-TRIAL_S = 250.0
+TRIAL_S = 170.0
 SHIFTS = ((0, 0), (-1, 0), (1, 0), (0, -1), (0, 1))  # pixels down and across
 PARTS = 10_000  # of a probability, as the nets of the ensemble hand them over
+# half as strong as is usual for long trainings: on the validation split 6 epochs of it were as good as 18 of twice that
 DISTORTION: Mapping[str, Any] = {
-    "translate": 1.5,
-    "rotate": 0.2,
-    "scale": 0.15,
-    "shear": 0.12,
-    "elastic": 1.0,
+    "translate": 1.0,
+    "rotate": 0.13,
+    "scale": 0.1,
+    "shear": 0.08,
+    "elastic": 0.6,
     "smoothness": 4.0,
 }
 TARGET = "the issue's target"
@@ -61,19 +62,19 @@ class Arm:
 
 ARMS = {
     "mlp": Arm(
-        row="M23", model="mlp", settings={"dropout": 0.4, "input_dropout": 0.1}, epochs=10, learning_rate=2e-3,
+        row="M23", model="mlp", settings={"dropout": 0.4, "input_dropout": 0.1}, epochs=8, learning_rate=2e-3,
         weight_decay=1e-2, limit=1.6, title="MLP 784-800-800-10", title_zh="多层感知机 784-800-800-10",
     ),
     "lenet5": Arm(
-        row="M24", model="lenet5_caffe", settings={}, epochs=8, learning_rate=3e-3, weight_decay=5e-2, limit=0.8,
+        row="M24", model="lenet5_caffe", settings={}, epochs=7, learning_rate=3e-3, weight_decay=5e-2, limit=0.8,
         title="LeNet-5", title_zh="LeNet-5", dropped=True,
     ),
     "lenet5_augmented": Arm(
-        row="M27", model="lenet5_caffe", settings={}, epochs=18, learning_rate=3e-3, weight_decay=2e-2, limit=0.5,
+        row="M27", model="lenet5_caffe", settings={}, epochs=13, learning_rate=3e-3, weight_decay=2e-2, limit=0.5,
         title="LeNet-5, distorted pictures", title_zh="LeNet-5（形变增广）", augmented=True,
     ),
     "dropconnect": Arm(
-        row="M26", model="dropconnect_cnn", settings={"maps": (16, 48), "hidden": 256}, epochs=12, learning_rate=3e-3,
+        row="M26", model="dropconnect_cnn", settings={"maps": (16, 48), "hidden": 400}, epochs=12, learning_rate=3e-3,
         weight_decay=2e-2, limit=0.4, title="Nets with DropConnect", title_zh="DropConnect 网络", augmented=True,
     ),
 }  # fmt: skip
