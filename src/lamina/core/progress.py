@@ -61,7 +61,13 @@ def as_text(renderable: object, *, width: int | None = None) -> str:
     colour = sys.stdout.isatty()
     columns = width or (shutil.get_terminal_size().columns if colour else 120)
     console = Console(
-        file=io.StringIO(), width=columns, force_terminal=colour, markup=False, highlight=False, emoji=False
+        file=io.StringIO(),
+        width=columns,
+        force_terminal=colour,
+        force_jupyter=False,
+        markup=False,
+        highlight=False,
+        emoji=False,
     )
     console.print(renderable)
     stream = console.file
