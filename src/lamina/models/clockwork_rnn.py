@@ -136,10 +136,7 @@ class _Clockwork(torch.autograd.Function):
         whole, direct = given[steps - 1], [torch.zeros_like(given[0]), *given.unbind(0)]
         for t in range(steps - 1, -1, -1):
             rows, own = ctx.active[t], direct[t]
-            if rows == hidden:
-                now = behind[t].mul_(whole)
-                whole = torch.addmm(own, now, heard[rows])
-            elif rows:
+            if rows:
                 now = behind[t, :, :rows].mul_(whole[:, :rows])
                 standing = whole[:, rows:]
                 whole = torch.addmm(own, now, heard[rows])
