@@ -9,7 +9,7 @@ from scipy import stats
 from lamina.core import files
 from lamina.core.errors import BadInput
 from lamina.recipes import _interval, _results
-from lamina.recipes._study import Trial
+from lamina.recipes._study import Trial, line
 from tests.recipes import study_sample
 from tests.recipes.study_sample import Config
 
@@ -93,3 +93,10 @@ def test_a_result_file_with_broken_values_is_refused(tmp_path, change, complaint
     path.write_text(json.dumps(value))
     with pytest.raises(BadInput, match=complaint):
         _results.read(path)
+
+
+def test_a_line_has_the_mean_and_the_interval_of_every_place():
+    found = line("one", (1, 2), iter([(0.3, 0.1, 0.2), (0.5, 0.5, 0.5)]))
+    low, high = _interval.interval((0.3, 0.1, 0.2))
+    assert (found.name, found.x, found.y) == ("one", [1, 2], pytest.approx([0.2, 0.5]))
+    assert (found.low, found.high) == ([low, 0.5], [high, 0.5])

@@ -12,15 +12,12 @@ Errors     `BadInput` for more digits than there are
 """
 
 import math
-import statistics
-from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
 from lamina.core.errors import BadInput
 from lamina.core.seeds import derive
-from lamina.recipes._interval import interval
-from lamina.recipes._study import Line
+from lamina.recipes._drawn import some
 
 LENET5 = 61_706  # parameters
 PICTURES = 55_000  # of MNIST's training split
@@ -47,12 +44,8 @@ def equal_width(parameters: int) -> int:
 
 def digits(seed: int, count: int) -> tuple[Any, Any]:
     """`count` pictures of the training split, drawn by `seed`, and their classes."""
-    import torch
-
-    split = _mnist().train
-    generator = torch.Generator().manual_seed(derive(seed, "digits"))
-    chosen = torch.randperm(len(split), generator=generator)[:count]
-    return split.inputs[chosen], split.labels[chosen]
+    split = some(_mnist().train, count, derive(seed, "digits"))
+    return split.inputs, split.labels
 
 
 def test_digits(count: int) -> tuple[Any, Any]:
@@ -90,13 +83,6 @@ def accuracy(model: Any, x: Any, y: Any) -> float:
     from lamina.training.evaluation import evaluate
 
     return 100 * evaluate(model, Split(tensors={"x": x, "y": y}), batch_size=500)["accuracy"]
-
-
-def line(name: str, x: Sequence[float], values: Sequence[Sequence[float]]) -> Line:
-    """The curve of means, with their intervals, of the `values` of all seeds at each x."""
-    bounds = [interval(v) for v in values]
-    mean = [statistics.fmean(v) for v in values]
-    return Line(name=name, x=x, y=mean, low=[low for low, _ in bounds], high=[high for _, high in bounds])
 
 
 @cache

@@ -15,6 +15,7 @@ import importlib
 import multiprocessing
 import os
 import re
+import statistics
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
@@ -27,6 +28,7 @@ from lamina.core.errors import BadInput
 from lamina.core.progress import say
 from lamina.core.registry import summary
 from lamina.core.run_folder import RunFolder, open_run
+from lamina.recipes._interval import interval
 from lamina.recipes._results import Figure, told
 from lamina.reporting import report
 
@@ -163,6 +165,14 @@ def per_seed(config: Any, found: Found, arm: str, figure: str) -> tuple[float, .
 def differences(one: Iterable[float], other: Iterable[float]) -> tuple[float, ...]:
     """`one` less `other`, seed by seed."""
     return tuple(a - b for a, b in zip(one, other, strict=True))
+
+
+def line(name: str, x: Sequence[float], values: Iterable[Sequence[float]]) -> Line:
+    """The curve of means, with their intervals, of the `values` of all seeds at each x."""
+    several = list(values)
+    ends = [interval(of_seeds) for of_seeds in several]
+    means = [statistics.fmean(of_seeds) for of_seeds in several]
+    return Line(name=name, x=list(x), y=means, low=[low for low, _ in ends], high=[high for _, high in ends])
 
 
 def seeds(config: Any) -> range:

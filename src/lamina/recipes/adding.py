@@ -20,7 +20,7 @@ Papers     Hochreiter and Schmidhuber, Neural Computation 9(8), 1997, experiment
 import math
 import statistics
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,7 @@ from typing import Any
 from lamina.core.errors import BadInput
 from lamina.core.seeds import derive
 from lamina.recipes._results import Figure, over_seeds
-from lamina.recipes._study import Curves, Found, Line, Study, Trial, differences, per_seed, seeds, study
+from lamina.recipes._study import Curves, Found, Line, Study, Trial, differences, line, per_seed, seeds, study
 
 ROWS = ("M29", "M31")
 CLAIM = "C19"
@@ -175,11 +175,11 @@ def curves(config: Config, found: Found) -> list[Curves]:
         for network, values in norms.items()
     ]
     by_steps = [
-        _line(network, config.steps, (_at_length(config, found, network, n) for n in config.steps))
+        line(network, config.steps, (_at_length(config, found, network, n) for n in config.steps))
         for network in NETWORKS
     ]
     by_rate = [
-        _line(network, config.rates, (_errors(config, found, network, config.rated_steps, r) for r in config.rates))
+        line(network, config.rates, (_errors(config, found, network, config.rated_steps, r) for r in config.rates))
         for network in NETWORKS
     ]
     left = "error (% of that without a memory)"
@@ -227,17 +227,6 @@ def _reach(config: Config, found: Found, network: str) -> tuple[float, ...]:
 def _norms_of(found: Found, network: str, seed: int, count: int) -> list[float]:
     norms = found[f"gradients-{seed}"][network][:count]
     return [norm / norms[0] for norm in norms]
-
-
-def _line(name: str, x: Sequence[float], values: Iterable[tuple[float, ...]]) -> Line:
-    from lamina.recipes._interval import interval
-
-    several = list(values)
-    ends = [interval(of_seeds) for of_seeds in several]
-    return Line(
-        name=name, x=list(x), y=[statistics.fmean(of_seeds) for of_seeds in several], low=[low for low, _ in ends],
-        high=[high for _, high in ends],
-    )  # fmt: skip
 
 
 def _model(network: str, *, hidden: int, steps: int, seed: int) -> Any:

@@ -180,8 +180,7 @@ def _distance(judge: Any, real: Any, made: Any) -> float:
 
 def _read(judge: Any, x: Any, y: Any) -> float:
     """The share of the pictures x in which `judge` reads y."""
-    import torch
+    from lamina.data._dataset import Split
+    from lamina.training import evaluate
 
-    with torch.no_grad():
-        answers = torch.cat([judge(part).argmax(1) for part in x.split(1000)])
-    return float((answers == y).double().mean())
+    return float(evaluate(judge, Split(tensors={"x": x, "y": y}))["accuracy"])

@@ -22,7 +22,7 @@ from typing import Any
 from lamina.core.errors import BadInput
 from lamina.recipes import _digit_nets as nets
 from lamina.recipes._results import Figure, over_seeds
-from lamina.recipes._study import Curves, Found, Line, Study, Trial, differences, per_seed, seeds, study
+from lamina.recipes._study import Curves, Found, Line, Study, Trial, differences, line, per_seed, seeds, study
 
 ROWS = ("M23", "M28")
 CLAIM = "C15"
@@ -155,8 +155,8 @@ def curves(config: Config, found: Found) -> list[Curves]:
             x="parameters",
             y="test error, %",
             lines=(
-                nets.line("MLP", [nets.dense_parameters(width) for width in widths], errors),
-                nets.line("LeNet-5 (61,706 parameters)", ends, [lenet, lenet]),
+                line("MLP", [nets.dense_parameters(width) for width in widths], errors),
+                line("LeNet-5 (61,706 parameters)", ends, [lenet, lenet]),
             ),
             log_x=True,
         ),

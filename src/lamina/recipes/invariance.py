@@ -24,7 +24,7 @@ from typing import Any
 
 from lamina.recipes import _digit_nets as nets
 from lamina.recipes._results import Figure, over_seeds
-from lamina.recipes._study import Curves, Found, Study, Trial, differences, seeds, study
+from lamina.recipes._study import Curves, Found, Study, Trial, differences, line, seeds, study
 
 ROWS = ("M28",)
 CLAIM = "C16"
@@ -227,7 +227,7 @@ def curves(config: Config, found: Found) -> list[Curves]:
             x=titles[move],
             y="accuracy, %",
             lines=tuple(
-                nets.line(
+                line(
                     name,
                     sizes,
                     [[found[f"nets-{seed}"][net][move][n] for seed in seeds(config)] for n in range(len(sizes))],

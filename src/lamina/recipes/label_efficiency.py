@@ -16,14 +16,12 @@ Papers     Lee, Grosse, Ranganath and Ng, ICML 2009, https://doi.org/10.1145/155
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from lamina.core.errors import BadInput
 from lamina.core.seeds import derive
-from lamina.recipes._interval import interval
 from lamina.recipes._results import Figure, over_seeds
-from lamina.recipes._study import Curves, Found, Line, Study, Trial, differences, seeds, study
+from lamina.recipes._study import Curves, Found, Study, Trial, differences, line, seeds, study
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -116,15 +114,12 @@ def curves(config: Config, found: Found) -> list[Curves]:
     return [
         Curves(
             title="Accuracy by labels", x="labels", y="MNIST test accuracy, %", log_x=True,
-            lines=tuple(_line(config, found, arm, title) for arm, title in ARMS.items()),
+            lines=tuple(
+                line(title, config.labels, (_accuracies(config, found, arm, n) for n in config.labels))
+                for arm, title in ARMS.items()
+            ),
         )
     ]  # fmt: skip
-
-
-def _line(config: Config, found: Found, arm: str, title: str) -> Line:
-    columns = [_accuracies(config, found, arm, n) for n in config.labels]
-    low, high = zip(*map(interval, columns), strict=True)
-    return Line(name=title, x=list(config.labels), y=[fmean(c) for c in columns], low=list(low), high=list(high))
 
 
 def _accuracies(config: Config, found: Found, arm: str, labels: int) -> tuple[float, ...]:

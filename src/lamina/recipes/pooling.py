@@ -21,9 +21,8 @@ from pathlib import Path
 from typing import Any
 
 from lamina.core.errors import BadInput
-from lamina.recipes._interval import interval
 from lamina.recipes._results import Figure, over_seeds
-from lamina.recipes._study import Curves, Found, Line, Study, Trial, differences, per_seed, seeds, study
+from lamina.recipes._study import Curves, Found, Line, Study, Trial, differences, line, per_seed, seeds, study
 
 ROWS = ("M25", "M28")
 CLAIM = "C17"
@@ -218,19 +217,12 @@ def curves(config: Config, found: Found) -> list[Curves]:
             title=f"{SETS[data][0]}: accuracy kept under a shift",
             x="shift, pixels",
             y="accuracy kept, %",
-            lines=tuple(_line(config, found, data, kind) for kind in KINDS),
+            lines=tuple(_kept(config, found, data, kind) for kind in KINDS),
         )
         for data in config.data
     ]
 
 
-def _line(config: Config, found: Found, data: str, kind: str) -> Line:
-    values = [per_seed(config, found, f"{data}.{kind}", f"shift_{pixels}") for pixels in SHIFTS]
-    bounds = [interval(v) for v in values]
-    return Line(
-        name=kind,
-        x=[0, *SHIFTS],
-        y=[100.0, *map(statistics.fmean, values)],
-        low=[100.0, *(low for low, _ in bounds)],
-        high=[100.0, *(high for _, high in bounds)],
-    )
+def _kept(config: Config, found: Found, data: str, kind: str) -> Line:
+    shifted = [per_seed(config, found, f"{data}.{kind}", f"shift_{pixels}") for pixels in SHIFTS]
+    return line(kind, [0, *SHIFTS], [(100.0,) * config.seeds, *shifted])

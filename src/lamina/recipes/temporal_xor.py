@@ -20,7 +20,7 @@ from typing import Any
 
 from lamina.core.errors import BadInput
 from lamina.recipes._results import Figure, over_seeds
-from lamina.recipes._study import Curves, Found, Line, Study, Trial, differences, per_seed, seeds, study
+from lamina.recipes._study import Curves, Found, Study, Trial, differences, line, per_seed, seeds, study
 
 ROWS = ("M30",)
 CLAIM = "C20"
@@ -123,21 +123,10 @@ def figures(config: Config, found: Found) -> list[Figure]:
 
 
 def curves(config: Config, found: Found) -> list[Curves]:
-    from lamina.recipes._interval import interval
-
-    lines = []
-    for network in NETWORKS:
-        places = [per_seed(config, found, network, place) for place in ("first", "second", "third")]
-        ends = [interval(values) for values in places]
-        lines.append(
-            Line(
-                name=network,
-                x=[1, 2, 3],
-                y=[sum(values) / len(values) for values in places],
-                low=[low for low, _ in ends],
-                high=[high for _, high in ends],
-            )
-        )
+    places = ("first", "second", "third")
+    lines = [
+        line(network, [1, 2, 3], (per_seed(config, found, network, place) for place in places)) for network in NETWORKS
+    ]
     title = "Temporal XOR: the third bit of a triple is the exclusive or of the first two"
     return [Curves(title=title, x="bit of the triple", y="right answers (%)", lines=tuple(lines))]
 
