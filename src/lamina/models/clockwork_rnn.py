@@ -71,7 +71,8 @@ class ClockworkRNN(SequenceModel):
             h = self._masked(x, before, start)
         else:
             periods = self.config.periods
-            h = _Clockwork.apply(x.transpose(0, 1), before, self.weight_ih, self.weight_hh, self.bias, periods, start)
+            weights = self.weight_ih, self.weight_hh, self.bias
+            h = _Clockwork.apply(x.permute(1, 2, 0), before.T, *weights, periods, start).transpose(1, 2)
         return h.transpose(0, 1), (h[-1], torch.tensor(start + len(h)))
 
     def _masked(self, x: Tensor, before: Tensor, start: int) -> Tensor:
@@ -98,27 +99,26 @@ def allowed(config: Config) -> Tensor:
 
 
 class _Clockwork(torch.autograd.Function):
-    """All steps; x [t, n, inputs] and states [t, n, hidden]. Forward and backward touch active rows alone."""
+    """All steps; x [t, inputs, n] and states [t, hidden, n]: what ticks lies together. Only that is computed."""
 
     @staticmethod
     def forward(ctx, x, before, weight_ih, weight_hh, bias, periods, start):
         steps, hidden = len(x), len(bias)
         active = _active(periods, hidden, start, steps)
-        # every module's input products at its own ticks, beforehand
-        states = x.new_empty(steps + 1, len(before), hidden)
+        states = x.new_empty(steps + 1, *before.shape)
         states[0], h = before, states[1:]
+        # every module's input products at its own ticks, beforehand
         for rows, ticks in _modules(periods, hidden, start):
-            h[ticks, :, rows] = F.linear(x[ticks], weight_ih[rows], bias[rows])
-        across = weight_hh.T.contiguous()
-        heard = {rows: across[:, :rows] for rows in set(active)}
-        state = before
+            h[ticks, rows] = weight_ih[rows] @ x[ticks] + bias[rows, None]
+        state = before.clone(memory_format=torch.contiguous_format)
+        heard = {rows: (weight_hh[:rows], state[:rows]) for rows in set(active)}
         for step, rows in zip(h.unbind(0), active, strict=True):
-            if rows < hidden:
-                step[:, rows:] = state[:, rows:]
             if rows:
-                part = step[:, :rows]
-                torch.addmm(part, state, heard[rows], out=part).tanh_()
-            state = step
+                weight, standing = heard[rows]
+                part = step[:rows]
+                standing.copy_(torch.addmm(part, weight, state, out=part).tanh_())
+        for period, (rows, ticks) in zip(periods, _modules(periods, hidden, start), strict=True):
+            _hold(states[:, rows], 1 + ticks.start, period)
         ctx.save_for_backward(x, weight_ih, weight_hh, states)
         ctx.periods, ctx.start, ctx.active = periods, start, active
         return h
@@ -128,32 +128,42 @@ class _Clockwork(torch.autograd.Function):
     def backward(ctx, given):
         x, weight_ih, weight_hh, states = ctx.saved_tensors
         h, earlier = states[1:], states[:-1]
-        steps, hidden = len(x), h.shape[2]
+        steps, hidden = h.shape[:2]
         # the slope of tanh, which becomes the gradient of the sums below it where those were computed
         behind = torch.addcmul(h.new_ones(()), h, h, value=-1)
-        heard = {rows: weight_hh[:rows] for rows in set(ctx.active)}
+        heard = {rows: weight_hh[:rows].T for rows in set(ctx.active)}
         # of each state, all that comes after it included; what stands still hands its own on
         whole, direct = given[steps - 1], [torch.zeros_like(given[0]), *given.unbind(0)]
         for t in range(steps - 1, -1, -1):
             rows, own = ctx.active[t], direct[t]
             if rows:
-                now = behind[t, :, :rows].mul_(whole[:, :rows])
-                standing = whole[:, rows:]
-                whole = torch.addmm(own, now, heard[rows])
-                whole[:, rows:] += standing
+                now = behind[t, :rows].mul_(whole[:rows])
+                standing = whole[rows:]
+                whole = torch.addmm(own, heard[rows], now)
+                whole[rows:] += standing
             else:
                 whole = own + whole
         dx = torch.zeros_like(x) if ctx.needs_input_grad[0] else None
         d_ih, d_hh = torch.zeros_like(weight_ih), torch.zeros_like(weight_hh)
         d_bias = weight_hh.new_zeros(hidden)
         for rows, ticks in _modules(ctx.periods, hidden, ctx.start):
-            now = behind[ticks, :, rows].flatten(0, 1)
-            d_ih[rows] = now.T @ x[ticks].flatten(0, 1)
-            d_hh[rows, rows.start :] = now.T @ earlier[ticks, :, rows.start :].flatten(0, 1)
-            d_bias[rows] = now.sum(0)
+            now = behind[ticks, rows]
+            d_ih[rows] = (now @ x[ticks].mT).sum(0)
+            d_hh[rows, rows.start :] = (now @ earlier[ticks, rows.start :].mT).sum(0)
+            d_bias[rows] = now.sum((0, 2))
             if dx is not None:
-                dx[ticks] += (now @ weight_ih[rows]).view(-1, *x.shape[1:])
+                dx[ticks] += weight_ih[rows].T @ now
         return dx, whole, d_ih, d_hh, d_bias, None, None
+
+
+def _hold(states: Tensor, first: int, period: int) -> None:
+    """Between its ticks, of which the first is `first`, a module's state [t, units, n] stands still: fill that in."""
+    states[1:first] = states[0]
+    blocks = max(0, len(states) - first) // period
+    whole = states[first : first + blocks * period].unflatten(0, (blocks, period))
+    whole[:, 1:] = whole[:, :1]
+    rest = states[first + blocks * period :]
+    rest[1:] = rest[:1]
 
 
 def _active(periods: tuple[int, ...], hidden: int, start: int, steps: int) -> list[int]:
