@@ -57,7 +57,9 @@ def test_a_trial_is_named_as_a_file_may_be():
 def test_intervals_and_p_values_are_those_of_scipy():
     values = (0.3, 0.1, 0.25, 0.4, 0.2)
     reference = stats.ttest_1samp(values, 0.05)
-    assert _interval.p_value(values, 0.05) == pytest.approx(reference.pvalue)
+    above = stats.ttest_1samp(values, 0.05, alternative="greater")
+    assert _interval.p_value(values, 0.05) == pytest.approx(above.pvalue)
+    assert _interval.p_value([-v for v in values], -0.05) == pytest.approx(1 - above.pvalue)
     assert _interval.interval(values) == pytest.approx(tuple(reference.confidence_interval(0.95)))
     assert _interval.interval((0.5, 0.5)) == (0.5, 0.5)
     assert (_interval.p_value((0.5, 0.5), 0.5), _interval.p_value((0.5, 0.5))) == (1.0, 0.0)

@@ -1,6 +1,6 @@
 """Intervals and p-values of a few values, one a seed, by Student's t distribution.
 
-    mean ± t(0.975, n - 1) s / √n      p = P(|T| >= |mean - limit| / (s / √n)), T with n - 1 degrees of freedom
+    mean ± t(0.975, n - 1) s / √n      p = P(T >= (mean - limit) / (s / √n)), T with n - 1 degrees of freedom
 
 Differences are taken seed by seed before they come here: equal data, equal order, so that what seeds share drops out.
 
@@ -14,6 +14,8 @@ from collections.abc import Sequence
 from lamina.core.errors import BadInput
 
 LEVEL = 0.95  # of confidence
+TAIL = 0.025  # the p-value at which that interval leaves the limit behind
+STUDENT = "Student's t on paired differences, one-sided"
 
 
 def interval(values: Sequence[float]) -> tuple[float, float]:
@@ -26,13 +28,13 @@ def interval(values: Sequence[float]) -> tuple[float, float]:
 
 
 def p_value(values: Sequence[float], limit: float = 0.0) -> float:
-    """How likely a mean at least as far from `limit` as that of `values` is, were `limit` the true one; two-sided."""
+    """How likely a mean at least as high as that of `values` is, were `limit` the true one; one-sided."""
     from scipy.stats import t
 
-    error, distance = _error(values), abs(statistics.fmean(values) - limit)
+    error, above = _error(values), statistics.fmean(values) - limit
     if error == 0:
-        return 0.0 if distance else 1.0
-    return 2 * float(t.sf(distance / error, len(values) - 1))
+        return 0.0 if above > 0 else 1.0
+    return float(t.sf(above / error, len(values) - 1))
 
 
 def _error(values: Sequence[float]) -> float:

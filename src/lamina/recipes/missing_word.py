@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from lamina.core.errors import BadInput
 from lamina.core.seeds import derive
-from lamina.recipes._interval import p_value
+from lamina.recipes._interval import STUDENT, TAIL, p_value
 from lamina.recipes._results import Figure, over_seeds
 from lamina.recipes._study import Found, Study, Trial, differences, per_seed, seeds, study
 
@@ -203,7 +203,7 @@ def figures(config: Config, found: Found) -> list[Figure]:
         Figure(
             row="M32", name="cloze_gain_p", title="The same: how likely by chance",
             title_zh="同上：纯属偶然的概率", unit="", measured=float(f"{p_value(gain):.3g}"), rule="at_most",
-            limit=0.05, claim=CLAIM, source="Student's t test on the paired differences",
+            limit=TAIL, claim=CLAIM, source=STUDENT,
         ),
         over_seeds(
             [a / b for a, b in zip(*more, strict=True)], row="M32", name="perplexity_ratio",

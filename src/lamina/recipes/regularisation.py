@@ -1,6 +1,6 @@
 """Five helps of descent, each alone: dropout, DropConnect, momentum, weight decay, augmentation.
 
-    gain = test error without - test error with the one thing, in points, seed by seed      p: Student's t, two-sided
+    gain = test error without - test error with the one thing, in points, seed by seed      p: Student's t, one-sided
 
 plain, dropout, dropconnect, momentum, decay     MLP 784-256-256-10, stochastic gradient descent, one-cycle schedule
 lenet, augmented                                 LeNet-5, Adam, one schedule for both
@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from lamina.core.errors import BadInput
-from lamina.recipes._interval import p_value
+from lamina.recipes._interval import STUDENT, TAIL, p_value
 from lamina.recipes._results import Figure, over_seeds
 from lamina.recipes._study import Found, Study, Trial, differences, per_seed, seeds, study
 
@@ -227,5 +227,5 @@ def _pair(
     )  # fmt: skip
     yield Figure(
         row=row, name=f"{name}_p", title=f"{title}: p-value", title_zh=f"{title_zh}：p 值", unit="",
-        measured=round(p_value(above), 6), rule="at_most", limit=0.05, source="Student's t, two-sided", claim=CLAIM,
+        measured=round(p_value(above), 6), rule="at_most", limit=TAIL, source=STUDENT, claim=CLAIM,
     )  # fmt: skip
