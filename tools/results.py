@@ -18,6 +18,7 @@ from typing import Any
 
 import exact
 import readme
+import studies
 
 from lamina.api import sources
 from lamina.core import files
@@ -26,7 +27,7 @@ from lamina.hw.families import systolic
 from lamina.hw.families.systolic import Systolic
 from lamina.ir.layer import dense
 from lamina.recipes import _results
-from lamina.recipes._results import Figure, Result
+from lamina.recipes._results import Figure
 
 ROOT = Path(__file__).resolve().parent.parent
 LAMINA = Path(sys.executable).parent / "lamina"
@@ -85,7 +86,7 @@ def main() -> int:
     commit = _results.current_commit(ROOT)
     for recipe in words.recipe or tasks:
         configuration, figures = tasks[recipe](commit, range(words.seeds))
-        write(recipe, commit, configuration, figures)
+        studies.write(recipe, commit, configuration, figures)
     return readme.main()
 
 
@@ -214,16 +215,6 @@ def figures_of(row: str, source: str) -> Callable[..., Figure]:
         )
 
     return figure
-
-
-def write(recipe: str, commit: str, configuration: Mapping[str, Any], figures: Iterable[Figure]) -> None:
-    found = tuple(figures)
-    hashed = _results.configuration_hash(configuration)
-    path = _results.write(Result(recipe=recipe, commit=commit, configuration=hashed, figures=found))
-    for figure in found:
-        verdict = "holds" if figure.holds else "MISSED"
-        print(f"{figure.row} {figure.name}: {figure.measured:g} {figure.unit} {verdict}", file=sys.stderr)
-    print(f"wrote {path.relative_to(ROOT)}", file=sys.stderr)
 
 
 if __name__ == "__main__":

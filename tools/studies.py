@@ -8,12 +8,14 @@ Killed, the same command goes on. `taskset -c 0` in front of it leaves the other
 
 import argparse
 import sys
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import lamina
 from lamina.core.run_folder import read_settings
 from lamina.recipes import _results
-from lamina.recipes._results import Result, told
+from lamina.recipes._results import Figure, Result, told
 from lamina.recipes._study import Study
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -27,18 +29,18 @@ def main() -> int:
         study = lamina.run(recipe, out=ROOT / "runs" / "results" / commit[:12] / recipe)
         if not isinstance(study, Study):
             parser.error(f"{recipe} is not a study")
-        write(study, commit)
+        write(recipe, commit, read_settings(study.path)["configuration"], study.figures, study.seconds)
     return 0
 
 
-def write(study: Study, commit: str) -> None:
-    """The result file of a study that has run."""
-    hashed = _results.configuration_hash(read_settings(study.path)["configuration"])
-    path = _results.write(
-        Result(recipe=study.recipe, commit=commit, configuration=hashed, figures=study.figures, seconds=study.seconds),
-        ROOT / "src" / "lamina" / "recipes" / "results",
-    )
-    for figure in study.figures:
+def write(
+    recipe: str, commit: str, configuration: Mapping[str, Any], figures: Iterable[Figure], seconds: float = 0.0
+) -> None:
+    """A recipe's result file; what it holds is told as it is written."""
+    hashed = _results.configuration_hash(configuration)
+    result = Result(recipe=recipe, commit=commit, configuration=hashed, figures=tuple(figures), seconds=seconds)
+    path = _results.write(result, ROOT / "src" / "lamina" / "recipes" / "results")
+    for figure in result.figures:
         print(f"{figure.row} {figure.name}: {told(figure)}, asked {figure.asked}: {figure.verdict}", file=sys.stderr)
     print(f"wrote {path.relative_to(ROOT)}", file=sys.stderr)
 
