@@ -6,7 +6,8 @@
     dropconnect          convolutions, DropConnect behind  the same distortions; several nets, one vote
 
 55,000 digits train, 5,000 validate; how strong the distortions are was chosen there (seed 0 of a first run, at twice
-the strength, had read the test set: 0.55 and 0.68 %). What is judged is the worst of the seeds, the mean stands beside
+the strength, had read the test set: 0.55 and 0.68 %), and on the last 15,000 that LeNet does better without dropout
+beside them (0.55 against 0.71 % after 20 epochs; after 40 epochs 0.51 %). What is judged is the worst of the seeds, the mean stands beside
 it, and of the ensemble the mean of its nets' probabilities. Where pictures were shifted in training, a net is also
 asked five times, for the picture and its shifts by a pixel (the paper's crops), and its probabilities are averaged; in
 the ensemble always. All train by one loop: AdamW, batches of 128, a one-cycle learning rate.
@@ -27,7 +28,7 @@ from lamina.recipes._results import Figure
 from lamina.recipes._study import Curves, Found, Line, Study, Trial, study
 
 ROWS = ("M23", "M24", "M26", "M27")
-TRIAL_S = 170.0
+TRIAL_S = 240.0
 SHIFTS = ((0, 0), (-1, 0), (1, 0), (0, -1), (0, 1))  # pixels down and across
 PARTS = 10_000  # of a probability, as the nets of the ensemble hand them over
 # half as strong as is usual for long trainings: on the validation split 6 epochs of it were as good as 18 of twice that
@@ -70,7 +71,7 @@ ARMS = {
         title="LeNet-5", title_zh="LeNet-5", dropped=True,
     ),
     "lenet5_augmented": Arm(
-        row="M27", model="lenet5_caffe", settings={}, epochs=13, learning_rate=3e-3, weight_decay=2e-2, limit=0.5,
+        row="M27", model="lenet5_caffe", settings={}, epochs=40, learning_rate=2e-3, weight_decay=2e-2, limit=0.5,
         title="LeNet-5, distorted pictures", title_zh="LeNet-5（形变增广）", augmented=True,
     ),
     "dropconnect": Arm(
