@@ -22,6 +22,7 @@ from lamina.core.errors import BadInput
 from lamina.core.seeds import derive
 from lamina.recipes._interval import STUDENT, TAIL, p_value
 from lamina.recipes._results import Figure, over_seeds
+from lamina.recipes._sentences import SPECIAL, UNKNOWN, sentences
 from lamina.recipes._study import Found, Study, Trial, differences, per_seed, seeds, study
 
 if TYPE_CHECKING:
@@ -32,8 +33,6 @@ ROWS = ("M32",)
 CLAIM = "C21"
 TRIAL_S = 25.0
 ARMS = ("forward", "both", "counts")
-SPECIAL = 4  # tokens that are no words: padding, begin, end, unknown
-UNKNOWN = 3  # stands for rare words, and where a word is hidden
 SCHUSTER = "Schuster and Paliwal, IEEE Trans. Signal Processing 45(11), 1997"
 
 
@@ -86,20 +85,6 @@ def trial(settings: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     model = network(settings)
     _fit(model, learned, settings)
     return judged(model, settings["arm"], gaps(held.numpy(), settings))
-
-
-def sentences(settings: Mapping[str, Any]) -> dict[str, "Tensor"]:
-    """Token arrays [n, longest + 2] by split: sentences that are short enough and have a known word."""
-    from lamina.recipes._work import data_set
-
-    corpus, width = data_set("brown", None), settings["longest"] + 2
-    found = {}
-    for name in ("train", "validation", "test"):
-        x = getattr(corpus, name).inputs
-        x = x.masked_fill(x >= SPECIAL + settings["words"], UNKNOWN)[(x[:, width:] == 0).all(1)][:, :width]
-        found[name] = x[(x >= SPECIAL).any(1)]
-    found["train"] = found["train"][: settings["sentences"]]
-    return found
 
 
 def network(settings: Mapping[str, Any]) -> Any:

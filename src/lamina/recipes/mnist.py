@@ -7,10 +7,10 @@
 
 55,000 digits train, 5,000 validate; how strong the distortions are was chosen there (seed 0 of a first run, at twice
 the strength, had read the test set: 0.55 and 0.68 %), and on the last 15,000 that LeNet does better without dropout
-beside them (0.55 against 0.71 % after 20 epochs; after 40 epochs 0.51 %). What is judged is the worst of the seeds, the mean stands beside
-it, and of the ensemble the mean of its nets' probabilities. Where pictures were shifted in training, a net is also
-asked five times, for the picture and its shifts by a pixel (the paper's crops), and its probabilities are averaged; in
-the ensemble always. All train by one loop: AdamW, batches of 128, a one-cycle learning rate.
+beside them (0.55 against 0.71 % after 20 epochs; after 40 epochs 0.51 %). What is judged is the worst of the seeds, the
+mean stands beside it, and of the ensemble the mean of its nets' probabilities. Where pictures were shifted in training,
+a net is also asked five times, for the picture and its shifts by a pixel (the paper's crops), and its probabilities are
+averaged; in the ensemble always. All train by one loop: AdamW, batches of 128, a one-cycle learning rate.
 
 Papers     LeCun et al., Proc. IEEE 86(11), 1998, https://doi.org/10.1109/5.726791 (0.95 %, with distortions 0.8 %);
            Simard et al., ICDAR 2003, https://doi.org/10.1109/ICDAR.2003.1227801 (0.4 %, elastic distortions);
